@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Example for Documentation/virt/kvm/s390-pv-dump.rst
- *
- * start of the example */
+ * Example for Documentation/virt/kvm/s390-pv-dump.rst, which shows what follows
+ */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <sys/ioctl.h>
@@ -14,18 +12,18 @@
 #define SZ_1M	0x100000UL
 
 /* One dump command; the owner's wish shows as a response code of INIT */
-static int dump_cmd(int fd, unsigned long request, uint64_t subcmd, void *buff,
-		    uint64_t len, uint64_t gaddr)
+static int dump_cmd(int fd, unsigned long request, __u64 subcmd, void *buff,
+		    __u64 len, __u64 gaddr)
 {
 	struct kvm_s390_pv_dmp dmp = {
 		.subcmd = subcmd,
-		.buff_addr = (uintptr_t)buff,
+		.buff_addr = (unsigned long)buff,
 		.buff_len = len,
 		.gaddr = gaddr,
 	};
 	struct kvm_pv_cmd cmd = {
 		.cmd = KVM_PV_DUMP,
-		.data = (uintptr_t)&dmp,
+		.data = (unsigned long)&dmp,
 	};
 
 	if (!ioctl(fd, request, &cmd))
@@ -36,7 +34,7 @@ static int dump_cmd(int fd, unsigned long request, uint64_t subcmd, void *buff,
 
 /* Writes registers, memory, metadata and completion data to out, in that order */
 int dump_vm(int vm, const int *vcpus, int nr_vcpus, const void *memory,
-	    uint64_t megabytes, int out)
+	    __u64 megabytes, int out)
 {
 	struct kvm_s390_pv_info info = {
 		.header.id = KVM_PV_INFO_DUMP,
@@ -44,9 +42,9 @@ int dump_vm(int vm, const int *vcpus, int nr_vcpus, const void *memory,
 	};
 	struct kvm_pv_cmd cmd = {
 		.cmd = KVM_PV_INFO,
-		.data = (uintptr_t)&info,
+		.data = (unsigned long)&info,
 	};
-	uint64_t cpu_len, meta_len, compl_len, len, mb;
+	__u64 cpu_len, meta_len, compl_len, len, mb;
 	int i, ret, ret_compl;
 	void *buff;
 

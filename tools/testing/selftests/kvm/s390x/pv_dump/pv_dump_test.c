@@ -1664,7 +1664,8 @@ static int walk_step(struct vm *vm, enum walk_state state, const char *name, uin
 	return vm_run(vm, 0, 5) == -EINVAL ? -EINVAL : 0;
 }
 
-TEST_F(vm, random_commands_follow_the_state_table)
+/* A debug kernel needs more than the 30 s a test has by default */
+TEST_F_TIMEOUT(vm, random_commands_follow_the_state_table, 240)
 {
 	enum walk_state state = W_ORDINARY;
 	struct vm *vm = &self->vm;
@@ -3641,6 +3642,173 @@ TEST_F(qui, capability_is_off_or_right)
 	EXPECT_TRUE(rc_untouched(vm));
 }
 
+/*
+ * Benchmark (--bench): no test, nothing here is judged. Under QEMU's icount with
+ * shift=0 a nanosecond of CLOCK_MONOTONIC is an instruction; uvsim in its cheapest
+ * mode (cheap=1) leaves little but the kernel's own share. Prints "name value unit".
+ */
+#define BENCH_MIB	4096
+
+struct bench {
+	struct vm vm;
+	uint8_t *buf;
+	uint64_t best;
+};
+
+static uint64_t bench_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static void bench_ioctl(struct bench *b, int fd, unsigned long nr, void *arg)
+{
+	uint64_t start = bench_now();
+	int ret = ioctl(fd, nr, arg);
+	uint64_t cost = bench_now() - start;
+
+	if (ret < 0) {
+		perror("bench");
+		exit(KSFT_FAIL);
+	}
+	if (!b->best || cost < b->best)
+		b->best = cost;
+}
+
+static void bench_dmp(struct bench *b, uint64_t subcmd, uint64_t len)
+{
+	struct kvm_s390_pv_dmp d = {
+		.subcmd = subcmd, .buff_addr = (uintptr_t)b->buf, .buff_len = len,
+	};
+	struct kvm_pv_cmd c = { .cmd = KVM_PV_DUMP, .data = (uintptr_t)&d };
+
+	if (subcmd == KVM_PV_DUMP_CPU)
+		bench_ioctl(b, b->vm.cpu[0], KVM_S390_PV_CPU_COMMAND, &c);
+	else
+		bench_ioctl(b, b->vm.fd, KVM_S390_PV_COMMAND, &c);
+}
+
+static void bench_print(struct bench *b, const char *name)
+{
+	printf("bench %s %llu instructions\n", name, (unsigned long long)b->best);
+	b->best = 0;
+}
+
+static long bench_mem_free(void)
+{
+	char buf[256] = "", *p;
+	int fd = open("/proc/meminfo", O_RDONLY);
+
+	if (fd < 0 || read(fd, buf, sizeof(buf) - 1) < 0)
+		return 0;
+	close(fd);
+	p = strstr(buf, "MemFree:");
+	return p ? strtol(p + 8, NULL, 10) : 0;
+}
+
+/* In a child, as it is to be killed: one request for all of the memory */
+static pid_t bench_long_request(struct bench *b, uint64_t len)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		bench_dmp(b, KVM_PV_DUMP_CONFIG_STOR_STATE, len);
+		_exit(0);
+	}
+	while (sim_calls(UVC_STOR_STATE) < 32)
+		sleep_ms(1);
+	return pid;
+}
+
+static int bench(void)
+{
+	static const unsigned int blocks[] = { 1, 16, 256, 4096 };
+	struct vm_opts o = DEFAULT_OPTS;
+	struct kvm_s390_pv_info info = {
+		.header.id = KVM_PV_INFO_DUMP, .header.len_max = sizeof(info),
+	};
+	struct kvm_pv_cmd info_cmd = { .cmd = KVM_PV_INFO, .data = (uintptr_t)&info };
+	long calls, held = 0, mem, free_before;
+	struct bench b = {};
+	unsigned int i, n;
+	uint64_t per_mib;
+	char name[32];
+	pid_t pid;
+
+	o.mib = BENCH_MIB;
+	if (sim_reset() || image_build(&the_image, o.mib * MIB, o.pcf) ||
+	    vm_create(&b.vm, &o) || vm_protect(&b.vm, &the_image, STAGE_VERIFIED))
+		return KSFT_FAIL;
+	per_mib = b.vm.len.dump_config_mem_buffer_per_1m;
+	b.buf = mmap(NULL, BENCH_MIB * per_mib, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (b.buf == MAP_FAILED)
+		return KSFT_FAIL;
+
+	for (n = 0; n < 20; n++)
+		bench_ioctl(&b, env.kvm, KVM_GET_API_VERSION, NULL);
+	bench_print(&b, "null");
+	for (n = 0; n < 20; n++)
+		bench_ioctl(&b, b.vm.fd, KVM_S390_PV_COMMAND, &info_cmd);
+	bench_print(&b, "info");
+	for (n = 0; n < 10; n++) {
+		bench_dmp(&b, KVM_PV_DUMP_INIT, 0);
+		dump_complete(&b.vm, b.buf, b.vm.len.dump_config_finalize_len);
+	}
+	bench_print(&b, "init");
+	for (n = 0; n < 10; n++) {
+		dump_init(&b.vm);
+		bench_dmp(&b, KVM_PV_DUMP_COMPLETE, b.vm.len.dump_config_finalize_len);
+	}
+	bench_print(&b, "complete");
+
+	dump_init(&b.vm);
+	for (n = 0; n < 20; n++)
+		bench_dmp(&b, KVM_PV_DUMP_CPU, b.vm.len.dump_cpu_buffer_len);
+	bench_print(&b, "cpu");
+	for (i = 0; i < ARRAY_SIZE(blocks); i++) {
+		for (n = 0; n < 10; n++)
+			bench_dmp(&b, KVM_PV_DUMP_CONFIG_STOR_STATE, blocks[i] * per_mib);
+		snprintf(name, sizeof(name), "stor_state_%u", blocks[i]);
+		bench_print(&b, name);
+	}
+
+	/* What happens beside a long request, with UV calls that take 100 us */
+	sim_write("faults", "cmd=0x401 count=0 delay_us=100");
+	mem = 0;
+	for (n = 0; n < 5; n++) {
+		sim_write("counters", "0");
+		free_before = bench_mem_free();
+		pid = bench_long_request(&b, 512 * per_mib);
+		free_before -= bench_mem_free();
+		if (!n || free_before < mem)
+			mem = free_before;
+		waitpid(pid, NULL, 0);
+	}
+	printf("bench request_memory %ld KiB_with_the_process\n", mem);
+
+	sim_write("counters", "0");
+	pid = bench_long_request(&b, BENCH_MIB * per_mib);
+	for (n = 0; n < 4; n++) {
+		calls = sim_calls(UVC_STOR_STATE);
+		ioctl(b.vm.fd, KVM_S390_PV_COMMAND, &info_cmd);
+		calls = sim_calls(UVC_STOR_STATE) - calls;
+		held = calls > held ? calls : held;
+	}
+	waitpid(pid, NULL, 0);
+	printf("bench lock_held %ld blocks\n", held);
+
+	sim_write("counters", "0");
+	pid = bench_long_request(&b, BENCH_MIB * per_mib);
+	calls = sim_calls(UVC_STOR_STATE);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	printf("bench after_sigkill %ld blocks\n", sim_calls(UVC_STOR_STATE) - calls);
+	return KSFT_PASS;
+}
+
 /* The environment */
 
 static int check_image_env(void)
@@ -3690,5 +3858,7 @@ int main(int argc, char **argv)
 		ksft_exit_skip("KVM_CREATE_VM: %s (sysctl vm.allocate_pgste?)\n",
 			       strerror(errno));
 	close(fd);
+	if (argc > 1 && !strcmp(argv[1], "--bench"))
+		return bench();
 	return test_harness_run(argc, argv);
 }

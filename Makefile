@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-only
+include kernels.mk
+
+KERNEL ?= 5.10
+KERNEL_SRC ?=
+TREE ?=
+CACHE ?= $(or $(XDG_CACHE_HOME),$(if $(HOME),$(HOME)/.cache,$(CURDIR)/build/cache))/kvm-s390-pv-dump
+BUILD := $(CURDIR)/build
+
+ifeq ($(filter $(KERNEL),$(KERNELS)),)
+$(error KERNEL=$(KERNEL) is not one of: $(KERNELS))
+endif
+ifneq ($(words $(CURDIR)) $(words $(CACHE)),1 1)
+$(error the kernel does not build below a path with blanks: $(CURDIR), $(CACHE))
+endif
+
+SUITE := $(SUITE_$(KERNEL))
+PACKAGE := $(PACKAGE_$(KERNEL))
+SKIPS := $(SKIPS_$(KERNEL))
+UNSET := $(UNSET_$(KERNEL))
+
+export CACHE BUILD KERNEL KERNEL_SRC SUITE PACKAGE SKIPS UNSET UPDATE
+export ZGETDUMP_SUITE ZGETDUMP_PACKAGES
+unexport TREE
+
+.PHONY: help demo check lint kernel series dev refresh apply update clean distclean
+.NOTPARALLEL:
+
+help:
+	@echo 'make demo              dump a protected VM on a patched $(KERNEL) kernel, decrypt it with zgetdump'
+	@echo 'make check             every test; ends with "N passed, N failed, N skipped"'
+	@echo 'make lint              the tests of the series and the scripts alone'
+	@echo 'make kernel            build the patched kernel'
+	@echo 'make series            build/series: complete patches for git am'
+	@echo 'make dev               build/dev-$(KERNEL): git tree, tag base, the series as commits'
+	@echo 'make refresh           the inverse: commits of build/dev-$(KERNEL) to patches/ and new files'
+	@echo 'make apply TREE=DIR    apply the series to a kernel tree of yours'
+	@echo 'make update            fetch the newest packages'
+	@echo 'make clean             remove build/;  make distclean: the cache as well'
+	@echo
+	@echo 'KERNEL=$(KERNEL)  KERNEL_SRC=TREE or TARBALL instead of the Debian package'
+	@echo 'CACHE=$(CACHE)'
+
+demo:
+	@scripts/demo
+
+check:
+	@scripts/check
+
+lint:
+	@scripts/check lint
+
+kernel:
+	@scripts/setup
+	@scripts/kernel patched
+
+series:
+	@scripts/setup
+	@scripts/series $(BUILD)/series
+	@echo $(BUILD)/series
+
+dev:
+	@scripts/setup
+	@scripts/dev
+
+refresh:
+	@scripts/refresh $(BUILD)/dev-$(KERNEL)
+
+apply:
+	@scripts/apply '$(TREE)'
+
+update:
+	@UPDATE=1 scripts/zgetdump
+	@UPDATE=1 scripts/kernel source
+
+clean:
+	rm -rf build
+
+distclean: clean
+	rm -rf '$(CACHE)'/deb '$(CACHE)'/src '$(CACHE)'/obj '$(CACHE)'/lock

@@ -1,0 +1,589 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * PID 1 of the test kernel: runs what /etc/steps lists and reports one KTAP
+ * stream. The last line, "uvsim-run: done ...", states the facts that
+ * qemu/run judges; whatever goes wrong before that ends without this line.
+ *
+ * A line of /etc/steps is split at blanks, "..." keeps words together:
+ *
+ *	tmpfs DIR OPTIONS	mount
+ *	share DIR		mount the host's directory (qemu/run -d)
+ *	bind FROM TO		FROM appears under the name TO
+ *	insmod FILE [PARAM...]	rmmod NAME
+ *	write FILE TEXT		copy FROM TO
+ *	test NAME [KEY=VALUE...] -- COMMAND [ARG...]
+ *	tap NAME [KEY=VALUE...] -- COMMAND [ARG...]
+ *
+ * Only test and tap are tests, any other step must succeed. The command of a
+ * tap step prints TAP with a plan of its own and may skip with status 4.
+ *
+ *	status=N	expected exit status, default 0; 128 + number for a signal
+ *	timeout=SEC	default 60
+ *	want=TEXT	must occur in the output
+ *	int=TEXT	send SIGINT when this has been printed
+ *	until=TEXT	must be printed; ends the command, its status does not count
+ *	empty=DIR	directory that must be empty afterwards
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/klog.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_WORDS 64
+#define DEBUGFS "/sys/kernel/debug/"
+#define KILL_GRACE_MS 10000
+
+static int tests;
+
+static void __attribute__((noreturn)) power_off(void)
+{
+	fflush(NULL);
+	sync();
+	reboot(RB_POWER_OFF);
+	for (;;)
+		pause();
+}
+
+static void __attribute__((noreturn, format(printf, 1, 2))) panic(const char *fmt, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	printf("Bail out! ");
+	vprintf(fmt, ap);
+	printf(" (errno %d, %s)\n", saved, strerror(saved));
+	va_end(ap);
+	power_off();
+}
+
+static void xmount(const char *src, const char *dir, const char *type, const char *opts)
+{
+	mkdir(dir, 0755);
+	if (mount(src, dir, type, 0, opts))
+		panic("mount %s on %s", type, dir);
+}
+
+static void bind(const char *from, const char *to)
+{
+	if (mount(from, to, NULL, MS_BIND, NULL))
+		panic("cannot make %s appear as %s", from, to);
+}
+
+static void xwrite(const char *path, const char *data, size_t len)
+{
+	int fd = open(path, O_WRONLY);
+	ssize_t n;
+
+	if (fd < 0)
+		panic("open %s", path);
+	/* uvsim takes one record at a time */
+	while (len) {
+		n = write(fd, data, len);
+		if (n <= 0)
+			panic("write to %s, %zu bytes left", path, len);
+		data += n;
+		len -= n;
+	}
+	if (close(fd))
+		panic("close %s", path);
+}
+
+static void xcopy(const char *from, const char *to)
+{
+	static char buf[1 << 20];
+	size_t len = 0;
+	ssize_t n;
+	int fd;
+
+	fd = open(from, O_RDONLY);
+	if (fd < 0)
+		panic("open %s", from);
+	while ((n = read(fd, buf + len, sizeof(buf) - len)) > 0)
+		len += n;
+	if (n < 0 || len == sizeof(buf))
+		panic("read %s", from);
+	close(fd);
+	if (access(to, F_OK)) {
+		fd = open(to, O_CREAT | O_WRONLY, 0600);
+		if (fd < 0)
+			panic("create %s", to);
+		close(fd);
+	}
+	xwrite(to, buf, len);
+}
+
+/* First number of a file, after @key if that is not NULL; -1 if there is none. */
+static long number(const char *path, const char *key)
+{
+	char buf[4096], *p = buf;
+	ssize_t n;
+	int fd;
+
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return -1;
+	n = read(fd, buf, sizeof(buf) - 1);
+	close(fd);
+	if (n <= 0)
+		return -1;
+	buf[n] = 0;
+	if (key) {
+		p = strstr(buf, key);
+		if (!p)
+			return -1;
+		p += strlen(key);
+	}
+	return strtol(p, NULL, 0);
+}
+
+static void load_module(char **word)
+{
+	char params[512] = "";
+	int fd, i;
+
+	if (!word[1])
+		panic("insmod what?");
+	for (i = 2; word[i]; i++) {
+		strncat(params, word[i], sizeof(params) - strlen(params) - 2);
+		strcat(params, " ");
+	}
+	fd = open(word[1], O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || syscall(SYS_finit_module, fd, params, 0))
+		panic("insmod %s %s", word[1], params);
+	close(fd);
+}
+
+static void unload_module(const char *name)
+{
+	if (syscall(SYS_delete_module, name, O_NONBLOCK))
+		panic("rmmod %s", name);
+}
+
+static long long now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+static bool is_empty(const char *dir)
+{
+	struct dirent *e;
+	bool empty = true;
+	DIR *d = opendir(dir);
+
+	if (!d)
+		return false;
+	while ((e = readdir(d)))
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) {
+			printf("# left behind: %s/%s\n", dir, e->d_name);
+			empty = false;
+		}
+	closedir(d);
+	return empty;
+}
+
+struct test {
+	const char *name, *want, *interrupt, *until, *empty;
+	int status;
+	int timeout;
+	bool tap;
+	char **argv;
+	/* results */
+	int exit_status;
+	bool timed_out, wanted, interrupted, ended;
+};
+
+static void look_for_texts(struct test *t, pid_t pid, const char *line)
+{
+	if (t->want && strstr(line, t->want))
+		t->wanted = true;
+	if (t->interrupt && !t->interrupted && strstr(line, t->interrupt)) {
+		t->interrupted = true;
+		kill(pid, SIGINT);
+	}
+	if (t->until && !t->ended && strstr(line, t->until)) {
+		t->ended = true;
+		kill(-pid, SIGKILL);
+	}
+}
+
+/*
+ * Passes the output on line by line, indented so that it cannot be taken for
+ * a result of ours. A carriage return (progress) ends a line as well.
+ */
+static void feed(struct test *t, pid_t pid, const char *buf, ssize_t n)
+{
+	static char line[4096];
+	static size_t len;
+	ssize_t i;
+
+	/* n == 0: flush what has no line end */
+	for (i = 0; i < n || (!n && !i && len); i++) {
+		bool end = !n || buf[i] == '\n' || buf[i] == '\r';
+
+		if (!end)
+			line[len++] = buf[i];
+		if (!end && len < sizeof(line) - 1)
+			continue;
+		line[len] = 0;
+		if (len)
+			printf(t->tap ? "    %s\n" : "    # %s\n", line);
+		look_for_texts(t, pid, line);
+		len = 0;
+	}
+	line[len] = 0;
+	look_for_texts(t, pid, line);
+	fflush(stdout);
+}
+
+static void run_command(struct test *t)
+{
+	static char *const env[] = { "PATH=/bin:/", "HOME=/", "TERM=dumb", NULL };
+	long long deadline;
+	bool running = true;
+	int pipefd[2], status = 0;
+	char buf[4096];
+	pid_t pid;
+
+	if (pipe2(pipefd, O_CLOEXEC))
+		panic("pipe");
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		panic("fork");
+	if (!pid) {
+		int null = open("/dev/null", O_RDONLY);
+
+		setpgid(0, 0);
+		if (null < 0 || dup2(null, 0) < 0 || dup2(pipefd[1], 1) < 0 ||
+		    dup2(pipefd[1], 2) < 0)
+			_exit(126);
+		execve(t->argv[0], t->argv, env);
+		dprintf(2, "init: cannot run %s: %s\n", t->argv[0], strerror(errno));
+		_exit(127);
+	}
+	close(pipefd[1]);
+	fcntl(pipefd[0], F_SETFL, O_NONBLOCK);
+	deadline = now_ms() + t->timeout * 1000LL;
+
+	for (;;) {
+		struct pollfd pfd = { .fd = pipefd[0], .events = POLLIN };
+		ssize_t n;
+
+		/* A grandchild may keep the pipe open, so its end says nothing. */
+		if (running && waitpid(pid, &status, WNOHANG) == pid)
+			running = false;
+		poll(&pfd, 1, running ? 20 : 0);
+		n = read(pipefd[0], buf, sizeof(buf));
+		if (n > 0)
+			feed(t, pid, buf, n);
+		else if (!running)
+			break;
+		else if (n == 0)
+			poll(NULL, 0, 20);
+		if (running && now_ms() > deadline) {
+			kill(-pid, t->timed_out ? SIGKILL : SIGINT);
+			if (!t->timed_out)
+				deadline = now_ms() + KILL_GRACE_MS;
+			t->timed_out = true;
+		}
+	}
+	feed(t, pid, NULL, 0);
+	close(pipefd[0]);
+	/* whatever the command started and left: it is all ours */
+	kill(-1, SIGKILL);
+	while (wait(NULL) > 0)
+		;
+	t->exit_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Closing the VM's last descriptor may end after the process did. */
+static bool objects_left(void)
+{
+	long n = 0;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		n = number(DEBUGFS "uvsim/objects", "configs ");
+		if (n <= 0)
+			return false;
+		usleep(20000);
+	}
+	printf("# %ld configuration(s) left behind\n", n);
+	return true;
+}
+
+static void run_test(char **word)
+{
+	struct test t = { .timeout = 60, .tap = !strcmp(word[0], "tap") };
+	const char *why = NULL;
+	int i;
+
+	t.name = word[1];
+	for (i = 2; t.name && word[i] && strcmp(word[i], "--"); i++) {
+		char *value = strchr(word[i], '=');
+
+		if (!value)
+			panic("bad option %s of %s", word[i], t.name);
+		*value++ = 0;
+		if (!strcmp(word[i], "status"))
+			t.status = atoi(value);
+		else if (!strcmp(word[i], "timeout"))
+			t.timeout = atoi(value);
+		else if (!strcmp(word[i], "want"))
+			t.want = value;
+		else if (!strcmp(word[i], "int"))
+			t.interrupt = value;
+		else if (!strcmp(word[i], "until"))
+			t.until = value;
+		else if (!strcmp(word[i], "empty"))
+			t.empty = value;
+		else
+			panic("bad option %s of %s", word[i], t.name);
+	}
+	if (!t.name || !word[i] || !word[i + 1])
+		panic("test without name or command");
+	t.argv = word + i + 1;
+
+	if (t.tap)
+		printf("    # Subtest: %s\n", t.name);
+	run_command(&t);
+
+	if (t.timed_out)
+		why = "timeout";
+	else if (t.until && !t.ended)
+		why = "it never came to the text it was to be ended at";
+	else if (!t.until && t.exit_status != t.status && !(t.tap && t.exit_status == 4))
+		why = "exit status";
+	else if (t.want && !t.wanted)
+		why = "expected text is missing";
+	else if (t.interrupt && !t.interrupted)
+		why = "nothing to interrupt";
+	else if (t.empty && !is_empty(t.empty))
+		why = "files left behind";
+	else if (objects_left())
+		why = "configurations left behind";
+	if (why)
+		printf("# %s: %s (status %d, expected %d)\n", t.name, why, t.exit_status, t.status);
+	printf("%s %d - %s%s\n", why ? "not ok" : "ok", ++tests, t.name,
+	       !why && t.tap && t.exit_status == 4 ? " # SKIP" : "");
+	fflush(stdout);
+}
+
+static int split(char *s, char **word)
+{
+	int n = 0;
+
+	while (*s) {
+		char *out;
+		bool quoted = false;
+
+		while (*s == ' ' || *s == '\t')
+			s++;
+		if (!*s || (*s == '#' && !n))
+			break;
+		if (n == MAX_WORDS - 1)
+			panic("too many words in /etc/steps");
+		out = s;
+		word[n++] = s;
+		for (; *s && (quoted || (*s != ' ' && *s != '\t')); s++) {
+			if (*s == '"')
+				quoted = !quoted;
+			else
+				*out++ = *s;
+		}
+		if (*s)
+			s++;
+		*out = 0;
+	}
+	word[n] = NULL;
+	return n;
+}
+
+static void run_step(char *line)
+{
+	char *word[MAX_WORDS];
+	int n = split(line, word);
+
+	if (!n)
+		return;
+	if (!strcmp(word[0], "test") || !strcmp(word[0], "tap"))
+		run_test(word);
+	else if (!strcmp(word[0], "insmod"))
+		load_module(word);
+	else if (!strcmp(word[0], "rmmod") && n == 2)
+		unload_module(word[1]);
+	else if (!strcmp(word[0], "write") && n == 3)
+		xwrite(word[1], word[2], strlen(word[2]));
+	else if (!strcmp(word[0], "copy") && n == 3)
+		xcopy(word[1], word[2]);
+	else if (!strcmp(word[0], "bind") && n == 3)
+		bind(word[1], word[2]);
+	else if (!strcmp(word[0], "tmpfs") && n == 3)
+		xmount("tmpfs", word[1], "tmpfs", word[2]);
+	else if (!strcmp(word[0], "share") && n == 2)
+		xmount("share", word[1], "9p", "trans=virtio,version=9p2000.L,msize=262144");
+	else
+		panic("bad step: %s", word[0]);
+}
+
+/* Warnings and worse; the console was kept free of them. Returns lines lost. */
+static long print_kernel_log(void)
+{
+	long long next = 0, seq, lost = 0;
+	char buf[8192], *text, *end;
+	int prio, fd;
+	ssize_t n;
+
+	fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	if (fd < 0)
+		panic("open /dev/kmsg");
+	for (;;) {
+		n = read(fd, buf, sizeof(buf) - 1);
+		if (n < 0 && errno == EPIPE)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n <= 0)
+			panic("read /dev/kmsg");
+		buf[n] = 0;
+		if (sscanf(buf, "%d,%lld", &prio, &seq) != 2)
+			panic("/dev/kmsg format");
+		lost += seq - next;
+		next = seq + 1;
+		text = strchr(buf, ';');
+		if (!text || (prio & 7) > 4)
+			continue;
+		end = strchr(text, '\n');
+		if (end)
+			*end = 0;
+		printf("# kernel <%d> %s\n", prio & 7, text + 1);
+	}
+	close(fd);
+	return lost;
+}
+
+static long memory_leaks(void)
+{
+	const char *path = DEBUGFS "kmemleak";
+	char buf[8192];
+	long leaks = 0;
+	ssize_t n;
+	int fd;
+
+	if (access(path, F_OK))
+		return 0;
+	xwrite(path, "scan", 4);
+	sleep(6);	/* kmemleak does not report objects younger than 5 s */
+	xwrite(path, "scan", 4);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		panic("open %s", path);
+	while ((n = read(fd, buf, sizeof(buf) - 1)) > 0) {
+		buf[n] = 0;
+		leaks++;
+		printf("# kmemleak: %s\n", buf);
+	}
+	close(fd);
+	return leaks;
+}
+
+int main(void)
+{
+	long violations, configs, cpus, pages, leaks, lost;
+	static char steps[65536];
+	char *line, *next;
+	ssize_t n;
+	int fd, plan = 0;
+
+	if (getpid() != 1) {
+		fprintf(stderr, "init: not PID 1\n");
+		return 1;
+	}
+	xmount("devtmpfs", "/dev", "devtmpfs", NULL);
+	fd = open("/dev/console", O_RDWR);
+	if (fd < 0 || dup2(fd, 0) < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
+		power_off();
+	if (fd > 2)
+		close(fd);
+	setvbuf(stdout, NULL, _IOFBF, 65536);
+	printf("\nKTAP version 1\n");
+	fflush(stdout);
+
+	xmount("proc", "/proc", "proc", NULL);
+	xmount("sysfs", "/sys", "sysfs", NULL);
+	xmount("debugfs", "/sys/kernel/debug", "debugfs", NULL);
+	xmount("tmpfs", "/tmp", "tmpfs", NULL);
+	/* Only emergencies may get between our lines; the rest is printed below. */
+	if (klogctl(8, NULL, 1))
+		panic("console log level");
+	xwrite("/proc/sys/kernel/panic_on_oops", "1", 1);
+	if (number("/proc/sys/kernel/panic_on_warn", NULL) != 1)
+		panic("panic_on_warn is not set");
+	/* VMs need page tables with PGSTEs, from the exec of the test on */
+	if (!access("/proc/sys/vm/allocate_pgste", F_OK))
+		xwrite("/proc/sys/vm/allocate_pgste", "1", 1);
+	if (!access(DEBUGFS "kmemleak", F_OK))
+		xwrite(DEBUGFS "kmemleak", "clear", 5);
+
+	fd = open("/etc/steps", O_RDONLY);
+	if (fd < 0)
+		panic("open /etc/steps");
+	n = read(fd, steps, sizeof(steps) - 1);
+	if (n <= 0 || n == sizeof(steps) - 1)
+		panic("read /etc/steps");
+	close(fd);
+	for (line = steps; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		plan += !strncmp(line, "test ", 5) || !strncmp(line, "tap ", 4);
+	}
+	printf("1..%d\n", plan);
+
+	for (line = steps; line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = 0;
+		run_step(line);
+	}
+
+	violations = number(DEBUGFS "uvsim/violations", NULL);
+	configs = number(DEBUGFS "uvsim/objects", "configs ");
+	cpus = number(DEBUGFS "uvsim/objects", "cpus ");
+	pages = number(DEBUGFS "uvsim/objects", "pages ");
+	if (violations) {
+		char buf[4096];
+
+		fd = open(DEBUGFS "uvsim/violations", O_RDONLY);
+		while (fd >= 0 && (n = read(fd, buf, sizeof(buf) - 1)) > 0) {
+			buf[n] = 0;
+			printf("# violations: %s\n", buf);
+		}
+	}
+	unload_module("kvm");
+	unload_module("uvsim");
+	leaks = memory_leaks();
+	lost = print_kernel_log();
+	printf("uvsim-run: done violations=%ld configs=%ld cpus=%ld pages=%ld ",
+	       violations, configs, cpus, pages);
+	printf("leaks=%ld lost=%ld taint=%ld\n", leaks, lost,
+	       number("/proc/sys/kernel/tainted", NULL));
+	power_off();
+}

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Sourced by check and demo: what goes into the initramfs of a test boot. Each
+# build_* function prints the path of its product. O is a directory that
+# scripts/kernel printed.
+
+# build_init
+build_init() {
+	local out=$BUILD/guest/init
+	mkdir -p "$BUILD/guest"
+	[ "$out" -nt "$TOP/qemu/init.c" ] ||
+		"$CROSS-gcc" -O2 -Wall -Wextra -Werror -static -o "$out" "$TOP/qemu/init.c"
+	echo "$out"
+}
+
+# build_module O: uvsim.ko, from a copy so that nothing is written to tools/
+build_module() {
+	local O=$1 dir log
+	dir=$BUILD/guest/uvsim-${O##*/}
+	log=$BUILD/log/uvsim-${O##*/}
+	mkdir -p "$dir"
+	cp -pu "$TOP"/tools/testing/uvsim/* "$dir/"
+	quietly "$log" make -C "$O" ARCH=s390 CROSS_COMPILE="$CROSS-" M="$dir" C=1 W=1 \
+		CF=-D__CHECK_ENDIAN__ -j"$(nproc)" modules
+	if grep -E "^($dir/|WARNING: modpost)" "$log" | grep -E 'warning:|error:|WARNING' >&2; then
+		rm -f "$dir"/*.o
+		die "uvsim does not compile without warnings (gcc W=1, sparse)"
+	fi
+	echo "$dir/uvsim.ko"
+}
+
+# build_test O: the selftest, against the headers of that kernel
+build_test() {
+	local O=$1 dir
+	dir=$BUILD/guest/test-${O##*/}
+	mkdir -p "$dir"
+	quietly "$BUILD/log/pv_dump_test" \
+		make -C "$TOP/tools/testing/selftests/kvm/s390x/pv_dump" OUTPUT="$dir" \
+		CC="$CROSS-gcc" ARCH=s390 KSFT="$O/source/tools/testing/selftests" \
+		KHDR="$O/usr/include"
+	echo "$dir/pv_dump_test"
+}
+
+# build_tools: the directory with seimg (for this machine) and pvdump (s390x)
+build_tools() {
+	quietly "$BUILD/log/tools" make -C "$TOP/tools/kvm/pvdump" O="$BUILD/tools" \
+		CROSS_COMPILE="$CROSS-"
+	echo "$BUILD/tools"
+}
+
+# pack O OUT STEPS [GUESTPATH=FILE...]: OUT is the initramfs
+pack() {
+	local O=$1 out=$2 steps=$3 f
+	shift 3
+	{
+		for f in /dev /proc /sys /tmp /etc /bin /share; do
+			echo "dir $f 755 0 0"
+		done
+		echo "nod /dev/console 600 0 0 c 5 1"
+		echo "file /init $BUILD/guest/init 755 0 0"
+		echo "file /etc/steps $steps 644 0 0"
+		echo "file /kvm.ko $O/arch/s390/kvm/kvm.ko 644 0 0"
+		for f; do
+			echo "file ${f%%=*} ${f#*=} 755 0 0"
+		done
+	} >"$out.spec"
+	"$O/usr/gen_init_cpio" "$out.spec" >"$out"
+}

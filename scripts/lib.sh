@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Sourced by the other scripts, which make runs with CACHE, BUILD, KERNEL,
+# SUITE, PACKAGE ... in the environment (see Makefile).
+
+set -euo pipefail
+shopt -s inherit_errexit
+export LC_ALL=C
+umask 022
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+BUILD=${BUILD:-$TOP/build}
+# shellcheck disable=SC2034  # used by those who source this
+CROSS=s390x-linux-gnu
+
+# A job server or options of the calling make must not reach inner makes.
+unset MAKEFLAGS MFLAGS MAKELEVEL GNUMAKEFLAGS
+
+say() { echo "$*" >&2; }
+die() { echo "${0##*/}: $*" >&2; exit 1; }
+
+need() {
+	[ -n "${!1:-}" ] || die "$1 is not set: call this through make (make help)"
+}
+
+# lock FILE: held until this shell and those started by it end
+lock() {
+	mkdir -p "${1%/*}"
+	exec 8>>"$1"
+	flock -n 8 || { say "waiting for another run ($1)"; flock 8; }
+}
+
+# One run at a time in build/; check starts demo, which then has the lock already.
+lock_build() {
+	[ -n "${BUILD_LOCKED:-}" ] || lock "$BUILD/lock"
+	export BUILD_LOCKED=1
+}
+
+# hash: first 16 digits of the SHA-256 of stdin
+hash() { sha256sum | cut -c1-16; }
+
+# quietly LOG CMD...: output goes to LOG, shown when the command fails
+quietly() {
+	local log=$1
+	shift
+	mkdir -p "${log%/*}"
+	"$@" >"$log" 2>&1 </dev/null || {
+		local rc=$?
+		tail -n 40 "$log" >&2
+		say "failed ($rc): $* (whole output: $log)"
+		return "$rc"
+	}
+}

@@ -3722,7 +3722,7 @@ static pid_t bench_long_request(struct bench *b, uint64_t len)
 	return pid;
 }
 
-static int bench(void)
+static int run_bench(void)
 {
 	static const unsigned int blocks[] = { 1, 16, 256, 4096 };
 	struct vm_opts o = DEFAULT_OPTS;
@@ -3859,6 +3859,6 @@ int main(int argc, char **argv)
 			       strerror(errno));
 	close(fd);
 	if (argc > 1 && !strcmp(argv[1], "--bench"))
-		return bench();
+		return run_bench();
 	return test_harness_run(argc, argv);
 }

@@ -1294,6 +1294,103 @@ static int compare(const char *plain, const char *regs_name, const char *name)
 	return !equal;
 }
 
+/* --- is there plaintext in a dump? --------------------------------------- */
+
+#define PIECE_LEN	16
+#define PIECE_VARIED	8	/* different bytes: does not occur by chance */
+#define PIECE_STEP	512
+#define PIECE_BITS	22
+
+struct pieces {
+	const __u8 **slot;	/* hash table, open addressing */
+	bool *found;
+	__u64 num;
+};
+
+static __u64 piece_hash(const __u8 *p)
+{
+	__u64 v[2];
+
+	memcpy(v, p, sizeof(v));
+	return (v[0] * 0x9e3779b97f4a7c15ULL + v[1]) * 0xff51afd7ed558ccdULL >>
+	       (64 - PIECE_BITS);
+}
+
+/* The slot that has the piece, or that is free for it */
+static __u64 piece_slot(const struct pieces *ps, const __u8 *p)
+{
+	__u64 i = piece_hash(p);
+
+	while (ps->slot[i] && memcmp(ps->slot[i], p, PIECE_LEN))
+		i = (i + 1) & ((1UL << PIECE_BITS) - 1);
+	return i;
+}
+
+static void add_piece(struct pieces *ps, const __u8 *p)
+{
+	bool seen[256] = { };
+	unsigned int i, varied = 0;
+
+	for (i = 0; i < PIECE_LEN; i++) {
+		varied += !seen[p[i]];
+		seen[p[i]] = true;
+	}
+	/* half full is enough for a table, and for a sample */
+	if (varied < PIECE_VARIED || ps->num >= 1UL << (PIECE_BITS - 1))
+		return;
+	i = piece_slot(ps, p);
+	ps->num += !ps->slot[i];
+	ps->slot[i] = p;
+}
+
+static __u64 find_pieces(struct pieces *ps, const __u8 *hay, size_t len)
+{
+	__u64 found = 0, slot;
+	size_t i;
+
+	memset(ps->found, 0, sizeof(*ps->found) << PIECE_BITS);
+	for (i = 0; i + PIECE_LEN <= len; i++) {
+		slot = piece_slot(ps, hay + i);
+		if (!ps->slot[slot] || ps->found[slot])
+			continue;
+		ps->found[slot] = true;
+		found++;
+	}
+	return found;
+}
+
+static int search(const char *plain_name, const char *name)
+{
+	struct pieces ps = {
+		.slot = xcalloc(sizeof(*ps.slot) << PIECE_BITS),
+		.found = xcalloc(sizeof(*ps.found) << PIECE_BITS),
+	};
+	size_t plain_len, len, i;
+	__u8 *plain, *hay;
+	__u64 in_plain, in_hay;
+
+	plain = read_file(plain_name, &plain_len);
+	hay = read_file(name, &len);
+	for (i = 0; i + PIECE_LEN <= plain_len; i += PIECE_STEP)
+		add_piece(&ps, plain + i);
+	if (!ps.num)
+		die("'%s' has no content that could be recognised", plain_name);
+	/* a search that finds nothing where it must find all proves nothing */
+	in_plain = find_pieces(&ps, plain, plain_len);
+	in_hay = find_pieces(&ps, hay, len);
+	printf("%llu different pieces of plaintext: %llu found in '%s', %llu in '%s'\n",
+	       ps.num, in_plain, plain_name, in_hay, name);
+	if (in_plain != ps.num)
+		die("the search does not work");
+	free(ps.slot);
+	free(ps.found);
+	free(plain);
+	free(hay);
+	if (fflush(stdout))
+		die("cannot write standard output: %s", strerror(errno));
+	return in_hay != 0;
+}
+
 /* --- command line ------------------------------------------------------- */
 
 static const char usage_text[] =
@@ -1336,9 +1433,14 @@ static const char usage_text[] =
 "    Compare every byte of memory and every register in a dump that zgetdump has\n"
 "    decrypted to ELF with what the guest was given, and name the first difference.\n"
 "\n"
+"seimg search --plain FILE DUMP\n"
+"    Search a dump for pieces of the plain memory, of 16 bytes each, taken from all\n"
+"    over it. An encrypted dump has none of them.\n"
+"\n"
 "seimg --help | --version\n"
 "\n"
-"Exit status: 0 success; 1 error, damaged image or difference; 2 usage.\n"
+"Exit status: 0 success; 1 error, damaged image, difference, or plaintext in a dump;\n"
+"2 usage.\n"
 "Output files appear under their names only when they are complete.\n";
 
 static void __attribute__((__format__(__printf__, 1, 2), noreturn))
@@ -1436,7 +1538,12 @@ static void parse_options(int argc, char **argv, const struct option *allowed,
 		o->operand = argv[optind++];
 	if (optind < argc)
 		usage("'%s' is too much", argv[optind]);
-	if (!!o->build.plain != !!o->build.memory && !o->regs)
+}
+
+/* What writes the plain memory has to know its size */
+static void check_plain(const struct options *o)
+{
+	if (!o->build.plain != !o->build.memory)
 		usage("--plain and --memory belong together");
 }
 
@@ -1459,6 +1566,7 @@ static int cmd_build(int argc, char **argv)
 	struct options o = { .build.pcf = SE_PCF_PCKMO };
 
 	parse_options(argc, argv, allowed, &o);
+	check_plain(&o);
 	if (o.operand)
 		usage("'%s' is too much", o.operand);
 	if (!o.build.output || !o.build.num_host_keys)
@@ -1499,6 +1607,7 @@ static int cmd_info(int argc, char **argv)
 	struct info_args a;
 
 	parse_options(argc, argv, allowed, &o);
+	check_plain(&o);
 	if (!o.operand)
 		usage("info needs an image");
 	if (o.private_key && o.header_key)
@@ -1541,6 +1650,20 @@ static int cmd_compare(int argc, char **argv)
 	return compare(o.build.plain, o.regs, o.operand);
 }
 
+static int cmd_search(int argc, char **argv)
+{
+	static const struct option allowed[] = {
+		{ "plain", required_argument, NULL, OPT_PLAIN },
+		{ }
+	};
+	struct options o = { };
+
+	parse_options(argc, argv, allowed, &o);
+	if (!o.operand || !o.build.plain)
+		usage("search needs --plain and a dump");
+	return search(o.build.plain, o.operand);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -1552,6 +1675,7 @@ int main(int argc, char **argv)
 		{ "info", cmd_info },
 		{ "regs", cmd_regs },
 		{ "compare", cmd_compare },
+		{ "search", cmd_search },
 	};
 	static const int sigs[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM };
 	struct sigaction sa = { .sa_handler = on_signal };

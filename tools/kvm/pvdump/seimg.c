@@ -1381,7 +1381,7 @@ static int search(const char *plain_name, const char *name)
 	printf("%llu different pieces of plaintext: %llu found in '%s', %llu in '%s'\n",
 	       ps.num, in_plain, plain_name, in_hay, name);
 	if (in_plain != ps.num)
-		die("the search does not work");
+		die("only %llu of %llu pieces were found where they came from", in_plain, ps.num);
 	free(ps.slot);
 	free(ps.found);
 	free(plain);

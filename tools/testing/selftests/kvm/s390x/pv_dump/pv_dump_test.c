@@ -1889,6 +1889,35 @@ TEST_F(pv, no_sie_entry_while_dumping)
 	EXPECT_EQ(sie, sim_sie());
 }
 
+/* A vcpu that was inside KVM_RUN when the dump began must not get back into SIE. */
+TEST_F(pv, crypto_attribute_does_not_let_running_vcpus_run)
+{
+	struct kvm_device_attr on = {
+		.group = KVM_S390_VM_CRYPTO, .attr = KVM_S390_VM_CRYPTO_ENABLE_AES_KW,
+	};
+	struct vm *vm = &self->vm;
+	struct runner r;
+	long sie;
+
+	if (no_sim(_metadata))
+		return;
+	sie = sim_sie();
+	ASSERT_EQ(0, runner_start(&r, vm, 0));
+	sleep_ms(20);
+	ASSERT_LT(sie, sim_sie());
+	ASSERT_EQ(0, dump_init(vm));
+	/* the simulator may count the last entry late */
+	sleep_ms(20);
+	sie = sim_sie();
+	ASSERT_EQ(0, xioctl(vm->fd, KVM_SET_DEVICE_ATTR, &on));
+	sleep_ms(20);
+	EXPECT_EQ(sie, sim_sie());
+	runner_join(&r, 1000);
+	EXPECT_EQ(-EINTR, r.ret);
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+	EXPECT_TRUE(vm_runs(vm, 0));
+}
+
 TEST_F(pv, failed_init_lets_running_vcpus_run)
 {
 	struct vm *vm = &self->vm;
@@ -3652,6 +3681,7 @@ TEST_F(qui, capability_is_off_or_right)
 struct bench {
 	struct vm vm;
 	uint8_t *buf;
+	uint64_t len;
 	uint64_t best;
 };
 
@@ -3708,45 +3738,80 @@ static long bench_mem_free(void)
 	return p ? strtol(p + 8, NULL, 10) : 0;
 }
 
-/* In a child, as it is to be killed: one request for all of the memory */
-static pid_t bench_long_request(struct bench *b, uint64_t len)
+static void *bench_long_request(void *arg)
 {
-	pid_t pid = fork();
+	struct bench *b = arg;
 
-	if (!pid) {
-		bench_dmp(b, KVM_PV_DUMP_CONFIG_STOR_STATE, len);
-		_exit(0);
-	}
+	bench_dmp(b, KVM_PV_DUMP_CONFIG_STOR_STATE, b->len);
+	return NULL;
+}
+
+/* One request, in a thread: returns when it is under way */
+static pthread_t bench_start(struct bench *b, uint64_t blocks)
+{
+	pthread_t thread;
+
+	b->len = blocks * b->vm.len.dump_config_mem_buffer_per_1m;
+	sim_write("counters", "0");
+	if (pthread_create(&thread, NULL, bench_long_request, b))
+		exit(KSFT_FAIL);
 	while (sim_calls(UVC_STOR_STATE) < 32)
 		sleep_ms(1);
-	return pid;
+	return thread;
+}
+
+static void bench_vm(struct bench *b)
+{
+	struct vm_opts o = DEFAULT_OPTS;
+
+	o.mib = BENCH_MIB;
+	if (vm_create(&b->vm, &o) || vm_protect(&b->vm, &the_image, STAGE_VERIFIED))
+		exit(KSFT_FAIL);
+	b->buf = mmap(NULL, BENCH_MIB * b->vm.len.dump_config_mem_buffer_per_1m,
+		      PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (b->buf == MAP_FAILED)
+		exit(KSFT_FAIL);
 }
 
 static int run_bench(void)
 {
-	static const unsigned int blocks[] = { 1, 16, 256, 4096 };
-	struct vm_opts o = DEFAULT_OPTS;
+	static const unsigned int blocks[] = { 1, 16, 256, BENCH_MIB };
 	struct kvm_s390_pv_info info = {
 		.header.id = KVM_PV_INFO_DUMP, .header.len_max = sizeof(info),
 	};
 	struct kvm_pv_cmd info_cmd = { .cmd = KVM_PV_INFO, .data = (uintptr_t)&info };
-	long calls, held = 0, mem, free_before;
+	long calls, used, held = 0, mem = -1;
 	struct bench b = {};
+	pthread_t thread;
 	unsigned int i, n;
-	uint64_t per_mib;
 	char name[32];
 	pid_t pid;
 
-	o.mib = BENCH_MIB;
-	if (sim_reset() || image_build(&the_image, o.mib * MIB, o.pcf) ||
-	    vm_create(&b.vm, &o) || vm_protect(&b.vm, &the_image, STAGE_VERIFIED))
-		return KSFT_FAIL;
-	per_mib = b.vm.len.dump_config_mem_buffer_per_1m;
-	b.buf = mmap(NULL, BENCH_MIB * per_mib, PROT_READ | PROT_WRITE,
-		     MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (b.buf == MAP_FAILED)
+	if (sim_reset() || image_build(&the_image, BENCH_MIB * MIB, PCF_DUMP | PCF_PCKMO))
 		return KSFT_FAIL;
 
+	/* Before there is a VM here: its memory would have to be copied */
+	pid = fork();
+	if (!pid) {
+		bench_vm(&b);
+		if (sim_write("faults", "cmd=0x401 count=0 delay_us=100"))
+			_exit(KSFT_FAIL);
+		dump_init(&b.vm);
+		sim_write("counters", "0");
+		b.len = BENCH_MIB * b.vm.len.dump_config_mem_buffer_per_1m;
+		bench_long_request(&b);
+		_exit(KSFT_FAIL);
+	}
+	while (sim_calls(UVC_STOR_STATE) < 32 && !waitpid(pid, NULL, WNOHANG))
+		sleep_ms(1);
+	calls = sim_calls(UVC_STOR_STATE);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	printf("bench after_sigkill %ld blocks\n", sim_calls(UVC_STOR_STATE) - calls);
+	if (sim_reset() || image_build(&the_image, BENCH_MIB * MIB, PCF_DUMP | PCF_PCKMO))
+		return KSFT_FAIL;
+
+	bench_vm(&b);
 	for (n = 0; n < 20; n++)
 		bench_ioctl(&b, env.kvm, KVM_GET_API_VERSION, NULL);
 	bench_print(&b, "null");
@@ -3763,49 +3828,40 @@ static int run_bench(void)
 		bench_dmp(&b, KVM_PV_DUMP_COMPLETE, b.vm.len.dump_config_finalize_len);
 	}
 	bench_print(&b, "complete");
-
 	dump_init(&b.vm);
 	for (n = 0; n < 20; n++)
 		bench_dmp(&b, KVM_PV_DUMP_CPU, b.vm.len.dump_cpu_buffer_len);
 	bench_print(&b, "cpu");
 	for (i = 0; i < ARRAY_SIZE(blocks); i++) {
 		for (n = 0; n < 10; n++)
-			bench_dmp(&b, KVM_PV_DUMP_CONFIG_STOR_STATE, blocks[i] * per_mib);
+			bench_dmp(&b, KVM_PV_DUMP_CONFIG_STOR_STATE,
+				  blocks[i] * b.vm.len.dump_config_mem_buffer_per_1m);
 		snprintf(name, sizeof(name), "stor_state_%u", blocks[i]);
 		bench_print(&b, name);
 	}
+	dump_complete(&b.vm, b.buf, b.vm.len.dump_config_finalize_len);
 
-	/* What happens beside a long request, with UV calls that take 100 us */
+	/* What a long request takes from others, with UV calls of 100 us */
 	sim_write("faults", "cmd=0x401 count=0 delay_us=100");
-	mem = 0;
-	for (n = 0; n < 5; n++) {
-		sim_write("counters", "0");
-		free_before = bench_mem_free();
-		pid = bench_long_request(&b, 512 * per_mib);
-		free_before -= bench_mem_free();
-		if (!n || free_before < mem)
-			mem = free_before;
-		waitpid(pid, NULL, 0);
+	dump_init(&b.vm);
+	for (n = 0; n < 10; n++) {
+		used = bench_mem_free();
+		thread = bench_start(&b, 512);
+		used -= bench_mem_free();
+		if (mem < 0 || used < mem)
+			mem = used;
+		pthread_join(thread, NULL);
 	}
-	printf("bench request_memory %ld KiB_with_the_process\n", mem);
-
-	sim_write("counters", "0");
-	pid = bench_long_request(&b, BENCH_MIB * per_mib);
+	printf("bench request_memory %ld KiB\n", mem);
+	thread = bench_start(&b, BENCH_MIB);
 	for (n = 0; n < 4; n++) {
 		calls = sim_calls(UVC_STOR_STATE);
 		ioctl(b.vm.fd, KVM_S390_PV_COMMAND, &info_cmd);
 		calls = sim_calls(UVC_STOR_STATE) - calls;
 		held = calls > held ? calls : held;
 	}
-	waitpid(pid, NULL, 0);
+	pthread_join(thread, NULL);
 	printf("bench lock_held %ld blocks\n", held);
-
-	sim_write("counters", "0");
-	pid = bench_long_request(&b, BENCH_MIB * per_mib);
-	calls = sim_calls(UVC_STOR_STATE);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	printf("bench after_sigkill %ld blocks\n", sim_calls(UVC_STOR_STATE) - calls);
 	return KSFT_PASS;
 }
 

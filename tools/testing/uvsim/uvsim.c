@@ -30,8 +30,9 @@
  *  registers   binary, struct uvsim_regs_record: CPU contents for the dumps
  *
  * The parameter cheap=1 makes the dump calls answer at once, so that benchmarks
- * measure the kernel; while there are fault rules they take the long way. A fault rule that lets destroy fail leaves
- * the object, its storage and the module behind, as the kernel intends.
+ * measure the kernel; while there are fault rules they take the long way. A
+ * fault rule that lets destroy fail leaves the object, its storage and the
+ * module behind, as the kernel intends.
  *
  * Memory model. TCG has no secure storage, and as no guest code runs nobody
  * needs the plaintext: a secure page is kept in its exported form in place at

@@ -4,6 +4,7 @@ include kernels.mk
 KERNEL ?= 5.10
 KERNEL_SRC ?=
 TREE ?=
+ONLY ?=
 CACHE ?= $(or $(XDG_CACHE_HOME),$(if $(HOME),$(HOME)/.cache,$(CURDIR)/build/cache))/kvm-s390-pv-dump
 BUILD := $(CURDIR)/build
 
@@ -20,7 +21,7 @@ SKIPS := $(SKIPS_$(KERNEL))
 UNSET := $(UNSET_$(KERNEL))
 HAS_DUMP := $(HAS_DUMP_$(KERNEL))
 
-export CACHE BUILD KERNEL KERNEL_SRC SUITE PACKAGE SKIPS UNSET HAS_DUMP UPDATE
+export CACHE BUILD KERNEL KERNEL_SRC SUITE PACKAGE SKIPS UNSET HAS_DUMP UPDATE ONLY
 export ZGETDUMP_SUITE ZGETDUMP_PACKAGES
 unexport TREE
 
@@ -40,6 +41,7 @@ help:
 	@echo 'make clean             remove build/;  make distclean: the cache as well'
 	@echo
 	@echo 'KERNEL=$(KERNEL)  KERNEL_SRC=TREE or TARBALL instead of the Debian package'
+	@echo 'ONLY=REGEX run only the tests of check or lint whose names match'
 	@echo 'CACHE=$(CACHE)'
 
 demo:

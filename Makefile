@@ -22,7 +22,7 @@ UNSET := $(UNSET_$(KERNEL))
 HAS_DUMP := $(HAS_DUMP_$(KERNEL))
 
 export CACHE BUILD KERNEL KERNEL_SRC SUITE PACKAGE SKIPS UNSET HAS_DUMP UPDATE ONLY
-export ZGETDUMP_SUITE ZGETDUMP_PACKAGES
+export ZGETDUMP_SUITES ZGETDUMP_PACKAGES
 unexport TREE
 
 .PHONY: help demo check lint kernel series dev refresh apply update clean distclean
@@ -80,4 +80,4 @@ clean:
 	rm -rf build
 
 distclean: clean
-	rm -rf '$(CACHE)'/deb '$(CACHE)'/src '$(CACHE)'/obj '$(CACHE)'/lock
+	rm -rf '$(CACHE)'/deb '$(CACHE)'/root '$(CACHE)'/src '$(CACHE)'/obj

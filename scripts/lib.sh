@@ -51,3 +51,32 @@ quietly() {
 		return "$rc"
 	}
 }
+
+# deb_root NAME "SUITE..." PACKAGE...: the directory with these s390x packages
+# unpacked, for qemu-s390x-static -L or an initramfs
+deb_root() {
+	local root=$CACHE/root/$1 deb=$CACHE/deb/$1 suites=$2 want f
+	shift 2
+	"$TOP/scripts/fetch" "$deb" "$suites" s390x "$@"
+	lock "$root.lock"
+	want=$(cd "$deb" && ls -- *.deb)
+	if [ "$(cat "$root/.done" 2>/dev/null)" != "$want" ]; then
+		rm -rf "$root" "$root.part"
+		mkdir -p "$root.part/usr/lib"
+		# older packages have files in /lib
+		ln -s usr/lib "$root.part/lib"
+		for f in "$deb"/*.deb; do
+			dpkg-deb --fsys-tarfile "$f" |
+				tar -C "$root.part" --no-same-owner --keep-directory-symlink -x
+		done
+		# the C library for cross compilers is the same one in another place
+		if [ -d "$root.part/usr/$CROSS/lib" ]; then
+			mkdir -p "$root.part/usr/lib/s390x-linux-gnu"
+			cp -a "$root.part/usr/$CROSS/lib/." "$root.part/usr/lib/s390x-linux-gnu/"
+			ln -sf s390x-linux-gnu/ld64.so.1 "$root.part/usr/lib/ld64.so.1"
+		fi
+		echo "$want" >"$root.part/.done"
+		mv "$root.part" "$root"
+	fi
+	echo "$root"
+}

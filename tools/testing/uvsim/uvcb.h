@@ -162,6 +162,17 @@ struct uvsim_cb_nodata {
 AT(cb_nodata, handle, 0x18);
 SIZE(cb_nodata, 0x40);
 
+/* 0x0102 */
+struct uvsim_cb_destroy_fast {
+	struct uvsim_cb_header header;
+	u64 reserved08[2];
+	u64 handle;
+	u64 reserved20[5];
+};
+
+AT(cb_destroy_fast, handle, 0x18);
+SIZE(cb_destroy_fast, 0x48);
+
 /* 0x0200, 0x0342 */
 struct uvsim_cb_gpage {
 	struct uvsim_cb_header header;
@@ -263,6 +274,7 @@ SIZE(cb_dump_area, 0x50);
 #define UVSIM_SE_MAX_LEN	8192
 #define UVSIM_PCF_DUMP		0x20000000UL		/* bit 34 */
 #define UVSIM_PCF_PLAIN		0x10000000UL		/* bit 35 */
+#define UVSIM_SCF_KNOWN		0x6000000000000000UL	/* bits 1, 2 */
 
 struct uvsim_se_header {
 	u64 magic;
@@ -391,6 +403,8 @@ SIZE(dump_cpu, 1568);
 /* what DUMP CONFIG STORAGE STATE delivers, per 4 KiB page */
 #define UVSIM_SPECIAL		0xffffffff00000000UL	/* word 0 */
 #define UVSIM_SPECIAL_ZERO	0x01UL			/* word 1 */
+#define UVSIM_SPECIAL_SHARED	0x02UL
+#define UVSIM_SPECIAL_MAPPED	0x04UL
 struct uvsim_stor_entry {
 	u64 word[2];
 };
@@ -407,5 +421,9 @@ struct uvsim_regs_record {
 };
 
 SIZE(regs_record, 1536);
+
+/* For uvsim_test.ko: a write to a debugfs file, the number of violations */
+int uvsim_control(const char *file, const char *directive);
+u64 uvsim_violations(bool clear);
 
 #endif /* UVSIM_UVCB_H */

@@ -24,7 +24,11 @@
  *              "cmd=0x401 delay_us=1000 [count=N]"; count=0 is "for ever";
  *              "clear"
  *  counters    per command: calls, errors, busy answers; any write resets
- *  objects     live configurations, CPUs and secure pages
+ *  objects     live configurations, CPUs and pages; directives for pages:
+ *              "share gaddr=0x1000 tgid=42", also unshare, export, import: in
+ *              the newest configuration of that process; without tgid in each
+ *              configuration, when it has been verified; "clear" forgets these.
+ *              "uninit": Initialize Ultravisor is to be called again
  *  violations  calls that break the interface; any write clears
  *  qui         key=value list of what is reported to the kernel; "reset"
  *  registers   binary, struct uvsim_regs_record: CPU contents for the dumps
@@ -37,11 +41,11 @@
  * Memory model. TCG has no secure storage, and as no guest code runs nobody
  * needs the plaintext: a secure page is kept in its exported form in place at
  * all times, encrypted with the configuration's XTS key. Export only drops the
- * page's secure state, import checks that the content is what was exported.
- * A page that was never touched is in state "zero"; an import of such a page
- * makes it an encrypted page of zeros. Every encryption takes a fresh
- * component: 8 zero bytes and a 64 bit counter; the nonce lives in the other
- * half, so that component OR nonce is unique.
+ * page's secure state, import checks that the content is what was exported and
+ * encrypts it anew. A page that was never touched is in state "zero"; an import
+ * of such a page makes it an encrypted page of zeros. A shared page is plaintext.
+ * Every encryption takes a fresh component: 8 zero bytes and a 64 bit counter;
+ * the nonce lives in the other half, so that component OR nonce is unique.
  *
  * Everything the model knows about a configuration or CPU is stored in the
  * memory the kernel donated for it, as a real Ultravisor does. Hence nothing
@@ -88,6 +92,7 @@
 #define UVSIM_MAX_KEYS		16
 #define UVSIM_MAX_RULES		16
 #define UVSIM_MAX_TEXTS		32
+#define UVSIM_MAX_ORDERS	32
 #define UVSIM_HASH_SIZE		8192
 
 #define UVSIM_PAGES_PER_MIB	(SZ_1M / PAGE_SIZE)
@@ -108,6 +113,12 @@
 #define RC_INV_CPU		RC(0x0021, 0)
 #define RC_MORE_DATA		RC(0x0100, 0)
 #define RC_NOT_MAPPED		RC(0x010a, 0)
+#define RC_NOT_SECURE		RC(0x0107, 0xd)
+
+/* or'ed into a response of create: the configuration has to be destroyed */
+#define RC_DESTROY		0x8000
+
+#define FEATURE_MISC		0x8000000000000000UL
 
 /* Codes of our own; the real ones are not published. */
 enum uvsim_rc {
@@ -118,16 +129,17 @@ enum uvsim_rc {
 	/* create configuration: table full or module on its way out */
 	RC_CONF_LIMIT		= 0x0182,
 	RC_VAR_STOR		= 0x0183,
-	/* destroy configuration: CPUs are left */
+	/* destroy configuration, fast or not: CPUs are left */
 	RC_CONF_BUSY		= 0x0184,
 
-	/* import, unpack, destroy page, pin, unpin */
+	/* import, unpack, pin, unpin */
 	RC_PAGE_RANGE		= 0x0185,	/* beyond the guest's end */
 	RC_PAGE_LARGE		= 0x0186,	/* mapped by a large page */
 	RC_PAGE_FOREIGN		= 0x0187,	/* secure in another place */
 	RC_PAGE_INTEGRITY	= 0x0188,	/* changed since the export */
 	RC_PAGE_USED		= 0x0189,	/* unpacked or imported before */
-	RC_PAGE_NOT_SHARED	= 0x018a,
+	RC_PAGE_NOT_SHARED	= 0x018a,	/* or not pinned */
+	RC_PAGE_PINNED		= 0x018b,	/* what a guest's unshare meets */
 
 	/* 0x0400 ... 0x0403 */
 	RC_DUMP_FORBIDDEN	= 0x0101,	/* PCF bit 34 is off */
@@ -140,7 +152,8 @@ enum uvsim_rc {
 	RC_DUMP_LEN		= 0x0108,	/* reported length too short */
 };
 
-enum conf_state { CONF_NEW, CONF_HEADER, CONF_UNPACKING, CONF_VERIFIED };
+/* Broken: created with RC_DESTROY, good for nothing but destroy */
+enum conf_state { CONF_NEW, CONF_HEADER, CONF_UNPACKING, CONF_VERIFIED, CONF_BROKEN };
 
 enum cpu_state {
 	CPU_OPERATING = 1,
@@ -150,14 +163,17 @@ enum cpu_state {
 };
 
 /* Low bits of struct page_meta.place */
-enum page_state { PAGE_ZERO_STATE, PAGE_EXPORTED, PAGE_SECURE };
+enum page_state { STATE_ZERO, STATE_EXPORTED, STATE_SECURE, STATE_SHARED };
+#define PAGE_STATE		3UL
+#define PAGE_PINNED		4UL	/* a shared page the host relies on */
 
 /* In the configuration's variable storage, one per guest page */
 struct page_meta {
 	u64 component;
 	u64 digest;
-	u64 place;			/* absolute address | enum page_state */
-	struct page_meta *next;		/* hash chain of the secure pages */
+	/* Absolute address | enum page_state; the address is 0 if it has none */
+	u64 place;
+	struct page_meta *next;		/* hash chain of the pages with an address */
 };
 
 #define VAR_LEN_PER_MIB		(UVSIM_PAGES_PER_MIB * sizeof(struct page_meta))
@@ -228,6 +244,7 @@ struct command {
 	u16 len;
 	u8  bit;
 	u8  own_len_check;
+	u8  on_request;			/* reported only if "qui" says so */
 	u32 (*handler)(void *cb);
 	const u8 (*reserved)[2];	/* offset, length; ends with length 0 */
 	u64 calls, errors, busy;
@@ -251,7 +268,10 @@ static struct { u64 handle; struct uvsim_conf *conf; } conf_slots[UVSIM_MAX_CONF
 static struct { u64 handle; struct uvsim_cpu *cpu; } cpu_slots[UVSIM_MAX_CPUS];
 static u64 next_conf = 1, next_cpu = 1;
 static unsigned int nr_confs, nr_cpus;
-static struct page_meta *secure_pages[UVSIM_HASH_SIZE];
+static struct page_meta *placed_pages[UVSIM_HASH_SIZE];
+
+/* Initialize Ultravisor: done, as by the kernel at boot, until told otherwise */
+static struct { bool done; u64 base, len; } uv_init = { .done = true };
 
 static struct { u8 hash[32], key[32]; } header_keys[UVSIM_MAX_KEYS] __aligned(8);
 static unsigned int nr_header_keys;
@@ -318,6 +338,22 @@ static bool can_write_byte(u64 addr)
 		: [ok] "+d" (ok)
 		: [addr] "a" (addr)
 		: "cc", "memory");
+	return ok;
+}
+
+/* In one access: what @addr points to may be freed by another CPU. */
+static bool read_u64(u64 addr, u64 *value)
+{
+	int ok = 0;
+
+	*value = 0;
+	asm volatile("0:	lg	%[value],0(%[addr])\n"
+		"	lhi	%[ok],1\n"
+		"1:\n"
+		EX_TABLE(0b, 1b)
+		: [ok] "+d" (ok), [value] "+d" (*value)
+		: [addr] "a" (addr)
+		: "memory");
 	return ok;
 }
 
@@ -660,50 +696,53 @@ static bool donated(u64 addr, u64 len)
 		    ranges_overlap(addr, len, (u64)cpu_slots[i].cpu, qui.cpu_stor_len))
 			return true;
 	}
-	return false;
+	return ranges_overlap(addr, len, uv_init.base, uv_init.len);
 }
 
 /* Pages */
 
 static enum page_state page_state(const struct page_meta *page)
 {
-	return page->place & ~PAGE_MASK;
+	return page->place & PAGE_STATE;
 }
 
-static struct page_meta **secure_bucket(u64 abs)
+static struct page_meta **bucket(u64 abs)
 {
-	return &secure_pages[(abs >> PAGE_SHIFT) % UVSIM_HASH_SIZE];
+	return &placed_pages[(abs >> PAGE_SHIFT) % UVSIM_HASH_SIZE];
 }
 
-static struct page_meta *find_secure(u64 abs)
+/* The secure or shared page at this address */
+static struct page_meta *find_placed(u64 abs)
 {
 	struct page_meta *page;
 
-	for (page = *secure_bucket(abs); page; page = page->next) {
+	for (page = *bucket(abs); page; page = page->next) {
 		if ((page->place & PAGE_MASK) == abs)
 			return page;
 	}
 	return NULL;
 }
 
-static void set_secure(struct page_meta *page, u64 abs)
+/* From now on the page is nowhere in main storage */
+static void take_away(struct page_meta *page, enum page_state state)
 {
-	struct page_meta **bucket = secure_bucket(abs);
+	struct page_meta **link = bucket(page->place & PAGE_MASK);
 
-	page->place = abs | PAGE_SECURE;
-	page->next = *bucket;
-	*bucket = page;
+	if (page->place & PAGE_MASK) {
+		while (*link != page)
+			link = &(*link)->next;
+		*link = page->next;
+		page->next = NULL;
+	}
+	page->place = state;
 }
 
-static void clear_secure(struct page_meta *page, enum page_state state)
+static void put_at(struct page_meta *page, u64 abs, enum page_state state)
 {
-	struct page_meta **link = secure_bucket(page->place & PAGE_MASK);
-
-	while (*link != page)
-		link = &(*link)->next;
-	*link = page->next;
-	page->next = NULL;
-	page->place = state;
+	take_away(page, state);
+	page->place |= abs;
+	page->next = *bucket(abs);
+	*bucket(abs) = page;
 }
 
 static struct uvsim_conf *page_owner(const struct page_meta *page)
@@ -718,6 +757,11 @@ static struct uvsim_conf *page_owner(const struct page_meta *page)
 	return NULL;
 }
 
+static u64 page_gaddr(const struct uvsim_conf *conf, const struct page_meta *page)
+{
+	return (u64)(page - conf->pages) << PAGE_SHIFT;
+}
+
 static u64 page_digest(u64 addr)
 {
 	return siphash((void *)addr, PAGE_SIZE, &digest_key);
@@ -726,12 +770,12 @@ static u64 page_digest(u64 addr)
 /*
  * Guest absolute to host absolute through the ASCE given at create. The
  * tables belong to the host and may be anything: all entries are checked and
- * the walk has a fixed number of steps.
+ * the walk has a fixed number of steps. RC_OPERAND: they are no tables.
  */
 static u32 walk(const struct uvsim_conf *conf, u64 gaddr, u64 *abs)
 {
 	unsigned int level = (conf->asce >> 2) & 3, shift = 20 + 11 * level;
-	u64 entry = conf->asce, first = 0, last = conf->asce & 3, index, addr;
+	u64 entry = conf->asce, first = 0, last = conf->asce & 3, index;
 
 	if (level < 3 && gaddr >> (shift + 11))
 		return RC_NOT_MAPPED;
@@ -739,14 +783,12 @@ static u32 walk(const struct uvsim_conf *conf, u64 gaddr, u64 *abs)
 		index = (gaddr >> shift) & 0x7ff;
 		if (index >> 9 < first || index >> 9 > last)
 			return RC_NOT_MAPPED;
-		addr = (u64)__va((entry & PAGE_MASK) + index * 8);
-		if (!readable(addr, 8))
-			goto broken;
-		entry = READ_ONCE(*(u64 *)addr);
+		if (!read_u64((u64)__va((entry & PAGE_MASK) + index * 8), &entry))
+			return RC_OPERAND;
 		if (entry & 0x20)			/* invalid */
 			return RC_NOT_MAPPED;
 		if (((entry >> 2) & 3) != level)	/* table type */
-			goto broken;
+			return RC_OPERAND;
 		if (level <= 1 && entry & 0x400)	/* large page */
 			return RC_PAGE_LARGE;
 		if (!level)
@@ -754,26 +796,31 @@ static u32 walk(const struct uvsim_conf *conf, u64 gaddr, u64 *abs)
 		first = (entry >> 6) & 3;
 		last = entry & 3;
 	}
-	addr = (u64)__va((entry & ~0x7ffUL) + ((gaddr >> PAGE_SHIFT) & 0xff) * 8);
-	if (!readable(addr, 8))
-		goto broken;
-	entry = READ_ONCE(*(u64 *)addr);
+	index = (gaddr >> PAGE_SHIFT) & 0xff;
+	if (!read_u64((u64)__va((entry & ~0x7ffUL) + index * 8), &entry))
+		return RC_OPERAND;
 	if (entry & 0x400)				/* invalid */
 		return RC_NOT_MAPPED;
 	*abs = entry & PAGE_MASK;
 	return RC_OK;
-broken:
-	violation("ASCE %llx: bad table entry for %llx", conf->asce, gaddr);
-	return RC_OPERAND;
 }
 
-/* Common to import and unpack. @addr: kernel address of the host page */
+static bool is_mapped(const struct uvsim_conf *conf, const struct page_meta *page)
+{
+	u64 abs;
+
+	return walk(conf, page_gaddr(conf, page), &abs) == RC_OK;
+}
+
+/* For all that works on a guest address. @addr: kernel address of the host page */
 static u32 find_page(struct uvsim_conf *conf, u64 gaddr, struct page_meta **page,
 		     u64 *abs, u64 *addr)
 {
 	struct page_meta *other;
 	u32 rc;
 
+	if (conf->state == CONF_BROKEN)
+		return RC_INV_STATE;
 	if (gaddr & ~PAGE_MASK) {
 		violation("guest address %llx not page aligned", gaddr);
 		return RC_OPERAND;
@@ -781,6 +828,8 @@ static u32 find_page(struct uvsim_conf *conf, u64 gaddr, struct page_meta **page
 	if (gaddr >= conf->len)
 		return RC_PAGE_RANGE;
 	rc = walk(conf, gaddr, abs);
+	if (rc == RC_OPERAND)
+		violation("ASCE %llx: bad table entry for %llx", conf->asce, gaddr);
 	if (rc != RC_OK)
 		return rc;
 	*addr = abs_to_virt(*abs, PAGE_SIZE);
@@ -789,39 +838,172 @@ static u32 find_page(struct uvsim_conf *conf, u64 gaddr, struct page_meta **page
 		return RC_OPERAND;
 	}
 	*page = &conf->pages[gaddr >> PAGE_SHIFT];
-	other = find_secure(*abs);
-	if (other && other != *page)
-		return RC_PAGE_FOREIGN;
-	if (!other && page_state(*page) == PAGE_SECURE) {
-		violation("guest page %llx moved without export", gaddr);
-		clear_secure(*page, PAGE_EXPORTED);
+	other = find_placed(*abs);
+	if (other && other != *page) {
+		/*
+		 * A shared page is the host's to use for something else. With
+		 * the feature it changes hands, else it is to be exported first.
+		 */
+		if (page_state(other) != STATE_SHARED || !(qui.features & FEATURE_MISC))
+			return RC_PAGE_FOREIGN;
+		take_away(other, STATE_SHARED);
+	}
+	if (other != *page && (*page)->place & PAGE_MASK) {
+		if (page_state(*page) == STATE_SHARED) {
+			take_away(*page, STATE_SHARED);
+		} else {
+			violation("guest page %llx moved without export", gaddr);
+			take_away(*page, STATE_EXPORTED);
+		}
 	}
 	return RC_OK;
+}
+
+static int crypt_page(const struct uvsim_conf *conf, u64 component, u64 addr, bool encrypt)
+{
+	u64 nonce0;
+
+	memcpy(&nonce0, conf->nonce, 8);
+	return xts_page(addr, conf->xts_key, nonce0, component, encrypt);
 }
 
 /* Turn plaintext at @addr into a secure page */
 static u32 secure_page(struct uvsim_conf *conf, struct page_meta *page, u64 abs, u64 addr)
 {
 	u64 component = ++conf->last_component;
-	u64 nonce0;
 
-	memcpy(&nonce0, conf->nonce, 8);
-	if (xts_page(addr, conf->xts_key, nonce0, component, true))
+	if (crypt_page(conf, component, addr, true))
 		return RC_INV_STATE;
+	if (page_state(page) == STATE_ZERO)
+		conf->used_pages++;
 	page->component = component;
 	page->digest = page_digest(addr);
-	set_secure(page, abs);
-	conf->used_pages++;
+	put_at(page, abs, STATE_SECURE);
 	return RC_OK;
 }
 
 static void destroy_page(struct uvsim_conf *conf, struct page_meta *page, u64 addr)
 {
 	memset((void *)addr, 0, PAGE_SIZE);
-	clear_secure(page, PAGE_ZERO_STATE);
+	take_away(page, STATE_ZERO);
 	page->component = 0;
 	page->digest = 0;
 	conf->used_pages--;
+}
+
+/*
+ * A page that comes back gets the form of its next export at once, with a
+ * component of its own: whoever kept what he had before has something else.
+ */
+static u32 import_page(struct uvsim_conf *conf, u64 gaddr)
+{
+	struct page_meta *page;
+	u64 abs, addr;
+	u32 rc;
+
+	rc = find_page(conf, gaddr, &page, &abs, &addr);
+	if (rc != RC_OK)
+		return rc;
+	switch (page_state(page)) {
+	case STATE_SECURE:
+		return RC_OK;
+	case STATE_SHARED:
+		if (!(page->place & PAGE_MASK))
+			put_at(page, abs, STATE_SHARED);
+		return RC_OK;
+	case STATE_EXPORTED:
+		if (page_digest(addr) != page->digest)
+			return RC_PAGE_INTEGRITY;
+		if (crypt_page(conf, page->component, addr, false))
+			return RC_INV_STATE;
+		return secure_page(conf, page, abs, addr);
+	default:
+		memset((void *)addr, 0, PAGE_SIZE);
+		return secure_page(conf, page, abs, addr);
+	}
+}
+
+/*
+ * What the guest does: its page becomes plaintext that the host may use, and
+ * secure again. The host has to undo a pin before the latter (unpin).
+ */
+static u32 share_page(struct uvsim_conf *conf, u64 gaddr)
+{
+	struct page_meta *page;
+	u64 abs, addr;
+	u32 rc;
+
+	rc = import_page(conf, gaddr);
+	if (rc == RC_OK)
+		rc = find_page(conf, gaddr, &page, &abs, &addr);
+	if (rc != RC_OK || page_state(page) == STATE_SHARED)
+		return rc;
+	if (crypt_page(conf, page->component, addr, false))
+		return RC_INV_STATE;
+	page->component = 0;
+	page->digest = 0;
+	put_at(page, abs, STATE_SHARED);
+	return RC_OK;
+}
+
+static u32 unshare_page(struct uvsim_conf *conf, u64 gaddr)
+{
+	struct page_meta *page;
+	u64 abs, addr;
+	u32 rc;
+
+	rc = find_page(conf, gaddr, &page, &abs, &addr);
+	if (rc != RC_OK)
+		return rc;
+	if (page_state(page) != STATE_SHARED)
+		return RC_PAGE_NOT_SHARED;
+	if (page->place & PAGE_PINNED)
+		return RC_PAGE_PINNED;
+	return secure_page(conf, page, abs, addr);
+}
+
+/* What the host does when it needs the page for something else */
+static u32 export_page(struct uvsim_conf *conf, u64 gaddr)
+{
+	struct page_meta *page;
+	u64 abs, addr;
+	u32 rc;
+
+	rc = find_page(conf, gaddr, &page, &abs, &addr);
+	if (rc == RC_OK && page_state(page) == STATE_SECURE)
+		take_away(page, STATE_EXPORTED);
+	else if (rc == RC_OK && page_state(page) == STATE_SHARED)
+		take_away(page, STATE_SHARED);
+	return rc;
+}
+
+/*
+ * Operations on pages, ordered through debugfs. Those for no process in
+ * particular are done in each configuration as soon as it has been verified,
+ * so that programs that never stop in between can be tested with them.
+ */
+static const struct page_op {
+	const char *name;
+	u32 (*call)(struct uvsim_conf *conf, u64 gaddr);
+} page_ops[] = {
+	{ "share", share_page },
+	{ "unshare", unshare_page },
+	{ "export", export_page },
+	{ "import", import_page },
+};
+
+static struct { const struct page_op *op; u64 gaddr; } orders[UVSIM_MAX_ORDERS];
+
+static void carry_out_orders(struct uvsim_conf *conf)
+{
+	unsigned int i;
+	u32 rc;
+
+	for (i = 0; i < UVSIM_MAX_ORDERS && orders[i].op; i++) {
+		rc = orders[i].op->call(conf, orders[i].gaddr);
+		if (rc != RC_OK)
+			violation("%s of %llx: rc %x", orders[i].op->name, orders[i].gaddr, rc);
+	}
 }
 
 /* Handlers: one per command, called with a copy of the control block */
@@ -854,8 +1036,28 @@ static u32 uvc_qui(void *block)
 
 static u32 uvc_init(void *block)
 {
-	violation("second initialization");
-	return RC(0x0101, 0);
+	struct uvsim_cb_init *cb = block;
+	u64 origin = round_down(cb->stor_origin, SZ_1M), len = cb->stor_len & PAGE_MASK;
+
+	if (uv_init.done) {
+		violation("second initialization");
+		return RC(0x0101, 0);
+	}
+	if (num_online_cpus() > 1)
+		return RC(0x0102, 0);
+	if (len < qui.base_stor_len)
+		return RC(0x0103, 0);
+	if (!abs_to_virt(origin, 1))
+		return RC(0x0104, 0);
+	if (!abs_to_virt(origin, len))
+		return RC(0x0105, 0);
+	if (origin < SZ_2G)
+		return RC(0x0108, 0);
+	uv_init.base = (u64)__va(origin);
+	uv_init.len = len;
+	uv_init.done = true;
+	memset((void *)uv_init.base, 0, len);
+	return RC_OK;
 }
 
 static u32 uvc_create_conf(void *block)
@@ -937,12 +1139,25 @@ static u32 uvc_create_conf(void *block)
 	return RC_OK;
 }
 
+static void forget_conf(struct uvsim_conf *conf)
+{
+	u64 i, var = conf->var, var_len = conf->var_len;
+
+	for (i = 0; i < conf->len >> PAGE_SHIFT; i++)
+		take_away(&conf->pages[i], STATE_ZERO);
+	conf_slots[conf->handle & 0xffff].handle = 0;
+	nr_confs--;
+	memset((void *)var, 0, var_len);
+	memset(conf, 0, qui.conf_base_phys_len);
+	module_put(THIS_MODULE);
+}
+
 static u32 uvc_destroy_conf(void *block)
 {
 	struct uvsim_cb_nodata *cb = block;
 	struct uvsim_conf *conf = find_conf(cb->handle);
-	u64 i, addr, var, var_len;
 	struct page_meta *page;
+	u64 i, addr;
 
 	if (!conf)
 		return unknown_conf(cb->handle);
@@ -957,21 +1172,35 @@ static u32 uvc_destroy_conf(void *block)
 	 */
 	for (i = 0; i < conf->len >> PAGE_SHIFT; i++) {
 		page = &conf->pages[i];
-		if (page_state(page) != PAGE_SECURE)
+		if (page_state(page) != STATE_SECURE)
 			continue;
 		addr = abs_to_virt(page->place & PAGE_MASK, PAGE_SIZE);
 		if (addr && page_digest(addr) == page->digest)
 			destroy_page(conf, page, addr);
-		else
-			clear_secure(page, PAGE_EXPORTED);
 	}
-	conf_slots[cb->handle & 0xffff].handle = 0;
-	nr_confs--;
-	var = conf->var;
-	var_len = conf->var_len;
-	memset((void *)var, 0, var_len);
-	memset(conf, 0, qui.conf_base_phys_len);
-	module_put(THIS_MODULE);
+	forget_conf(conf);
+	return RC_OK;
+}
+
+/*
+ * The configuration and its keys are gone, its pages are left as they are:
+ * what nobody can decrypt any more is to be destroyed page by page.
+ */
+static u32 uvc_destroy_conf_fast(void *block)
+{
+	struct uvsim_cb_destroy_fast *cb = block;
+	struct uvsim_conf *conf = find_conf(cb->handle);
+
+	if (!conf)
+		return unknown_conf(cb->handle);
+	if (conf->cpus) {
+		violation("%u CPUs left", conf->cpus);
+		return RC_CONF_BUSY;
+	}
+	/* "Not now": the caller takes the slow way. */
+	if (conf->dumping)
+		return RC(0x0104, 0);
+	forget_conf(conf);
 	return RC_OK;
 }
 
@@ -986,6 +1215,8 @@ static u32 uvc_create_cpu(void *block)
 
 	if (!conf)
 		return unknown_conf(cb->conf_handle);
+	if (conf->state == CONF_BROKEN)
+		return RC_INV_STATE;
 	if (cb->num > qui.max_cpu_id) {
 		violation("CPU number %x", cb->num);
 		return RC(0x0103, 0);
@@ -1056,27 +1287,8 @@ static u32 uvc_import(void *block)
 {
 	struct uvsim_cb_gpage *cb = block;
 	struct uvsim_conf *conf = find_conf(cb->handle);
-	struct page_meta *page;
-	u64 abs, addr;
-	u32 rc;
 
-	if (!conf)
-		return unknown_conf(cb->handle);
-	rc = find_page(conf, cb->gaddr, &page, &abs, &addr);
-	if (rc != RC_OK)
-		return rc;
-	switch (page_state(page)) {
-	case PAGE_SECURE:
-		return RC_OK;
-	case PAGE_EXPORTED:
-		if (page_digest(addr) != page->digest)
-			return RC_PAGE_INTEGRITY;
-		set_secure(page, abs);
-		return RC_OK;
-	default:
-		memset((void *)addr, 0, PAGE_SIZE);
-		return secure_page(conf, page, abs, addr);
-	}
+	return conf ? import_page(conf, cb->gaddr) : unknown_conf(cb->handle);
 }
 
 static u32 check_hpage(u64 paddr)
@@ -1096,9 +1308,9 @@ static u32 uvc_export(void *block)
 
 	if (rc != RC_OK)
 		return rc;
-	page = find_secure(cb->paddr);
+	page = find_placed(cb->paddr);
 	if (page)
-		clear_secure(page, PAGE_EXPORTED);
+		take_away(page, page_state(page) == STATE_SHARED ? STATE_SHARED : STATE_EXPORTED);
 	return RC_OK;
 }
 
@@ -1108,41 +1320,57 @@ static u32 uvc_destroy_page(void *block)
 	struct page_meta *page;
 	struct uvsim_conf *conf;
 	u32 rc = check_hpage(cb->paddr);
-	u64 addr;
+	u64 addr, abs;
 
 	if (rc != RC_OK)
 		return rc;
-	page = find_secure(cb->paddr);
-	if (!page)
-		return RC_OK;
-	conf = page_owner(page);
+	page = find_placed(cb->paddr);
+	conf = page ? page_owner(page) : NULL;
 	addr = abs_to_virt(cb->paddr, PAGE_SIZE);
-	if (conf && addr)
-		destroy_page(conf, page, addr);
+	if (!conf || !addr)
+		return RC_NOT_SECURE;
+	/* A shared page the guest has no more is the host's, nobody else's. */
+	if (page_state(page) == STATE_SHARED &&
+	    (walk(conf, page_gaddr(conf, page), &abs) != RC_OK || abs != cb->paddr)) {
+		take_away(page, STATE_SHARED);
+		return RC_NOT_SECURE;
+	}
+	destroy_page(conf, page, addr);
 	return RC_OK;
 }
 
-/* Without a running guest no page is ever shared. */
 static u32 uvc_pin_shared(void *block)
 {
 	struct uvsim_cb_hpage *cb = block;
+	struct page_meta *page;
 	u32 rc = check_hpage(cb->paddr);
 
-	return rc == RC_OK ? RC_PAGE_NOT_SHARED : rc;
+	if (rc != RC_OK)
+		return rc;
+	page = find_placed(cb->paddr);
+	if (!page || page_state(page) != STATE_SHARED)
+		return RC_PAGE_NOT_SHARED;
+	page->place |= PAGE_PINNED;
+	return RC_OK;
 }
 
 static u32 uvc_unpin_shared(void *block)
 {
 	struct uvsim_cb_gpage *cb = block;
 	struct uvsim_conf *conf = find_conf(cb->handle);
+	struct page_meta *page;
+	u64 abs, addr;
+	u32 rc;
 
 	if (!conf)
 		return unknown_conf(cb->handle);
-	if (cb->gaddr & ~PAGE_MASK) {
-		violation("guest address %llx not page aligned", cb->gaddr);
-		return RC_OPERAND;
-	}
-	return cb->gaddr < conf->len ? RC_PAGE_NOT_SHARED : RC_PAGE_RANGE;
+	rc = find_page(conf, cb->gaddr, &page, &abs, &addr);
+	if (rc != RC_OK)
+		return rc;
+	if (!(page->place & PAGE_PINNED))
+		return RC_PAGE_NOT_SHARED;
+	page->place &= ~PAGE_PINNED;
+	return RC_OK;
 }
 
 /* Lengths that open_se_header() and the key slot loop rely on */
@@ -1190,6 +1418,10 @@ static u32 uvc_set_parms(void *block)
 			found = true;
 			if (open_se_header(h, header_keys[k].key, &conf->secret))
 				continue;
+			if (conf->secret.scf & ~UVSIM_SCF_KNOWN) {
+				memzero_explicit(&conf->secret, sizeof(conf->secret));
+				return RC(0x0109, 0);
+			}
 			conf->pcf = h->pcf;
 			conf->image_pages = h->pages;
 			memcpy(conf->pld, h->pld, sizeof(conf->pld));
@@ -1220,7 +1452,7 @@ static u32 uvc_unpack(void *block)
 	rc = find_page(conf, cb->gaddr, &page, &abs, &addr);
 	if (rc != RC_OK)
 		return rc;
-	if (page_state(page) != PAGE_ZERO_STATE)
+	if (page_state(page) != STATE_ZERO)
 		return RC_PAGE_USED;
 	if (measure(conf->meas, (void *)addr, cb->gaddr, cb->tweak))
 		return RC_INV_STATE;
@@ -1253,6 +1485,7 @@ static u32 uvc_verify(void *block)
 	if (!sha_equals(conf->meas->tld, conf->tld))
 		return RC(0x0102, 0x1c);
 	conf->state = CONF_VERIFIED;
+	carry_out_orders(conf);
 	return RC_OK;
 }
 
@@ -1352,15 +1585,43 @@ static u32 uvc_set_state(void *block)
 	}
 }
 
-/* Prepare reset and unshare all: nothing to do without a running guest */
-static u32 uvc_quiet_conf(void *block)
+static u32 uvc_prep_reset(void *block)
 {
 	struct uvsim_cb_nodata *cb = block;
 	struct uvsim_conf *conf = find_conf(cb->handle);
 
 	if (!conf)
 		return unknown_conf(cb->handle);
-	return conf->dumping ? RC_INV_STATE : RC_OK;
+	return conf->dumping || conf->state == CONF_BROKEN ? RC_INV_STATE : RC_OK;
+}
+
+/* Pins do not count. What the host has taken away comes back as zeros. */
+static u32 uvc_unshare_all(void *block)
+{
+	struct uvsim_cb_nodata *cb = block;
+	struct uvsim_conf *conf = find_conf(cb->handle);
+	struct page_meta *page;
+	u64 i, abs, addr;
+
+	if (!conf)
+		return unknown_conf(cb->handle);
+	if (conf->dumping || conf->state == CONF_BROKEN)
+		return RC_INV_STATE;
+	for (i = 0; i < conf->len >> PAGE_SHIFT; i++) {
+		page = &conf->pages[i];
+		if (page_state(page) != STATE_SHARED)
+			continue;
+		page->place &= ~PAGE_PINNED;
+		if (walk(conf, i << PAGE_SHIFT, &abs) == RC_OK &&
+		    abs == (page->place & PAGE_MASK)) {
+			addr = abs_to_virt(abs, PAGE_SIZE);
+			if (addr && secure_page(conf, page, abs, addr) == RC_OK)
+				continue;
+		}
+		take_away(page, STATE_ZERO);
+		conf->used_pages--;
+	}
+	return RC_OK;
 }
 
 static u32 uvc_dump_init(void *block)
@@ -1422,12 +1683,20 @@ static u32 uvc_dump_stor(void *block)
 	entry = (struct uvsim_stor_entry *)cb->area;
 	page = &conf->pages[cb->gaddr >> PAGE_SHIFT];
 	for (i = 0; i < UVSIM_PAGES_PER_MIB; i++, entry++, page++) {
-		if (page_state(page) == PAGE_ZERO_STATE) {
-			entry->word[0] = UVSIM_SPECIAL;
+		switch (page_state(page)) {
+		case STATE_ZERO:
 			entry->word[1] = UVSIM_SPECIAL_ZERO;
-		} else {
+			break;
+		case STATE_SHARED:
+			entry->word[1] = UVSIM_SPECIAL_SHARED;
+			break;
+		default:
 			entry->word[1] = page->component;
+			continue;
 		}
+		entry->word[0] = UVSIM_SPECIAL;
+		if (is_mapped(conf, page))
+			entry->word[1] |= UVSIM_SPECIAL_MAPPED;
 	}
 	return RC_OK;
 }
@@ -1485,6 +1754,7 @@ RESERVED(init) = { { 0x08, 0x10 }, { 0x28, 0x20 }, {} };
 RESERVED(create_conf) = { { 0x08, 0x10 }, { 0x30, 0x08 }, { 0x58, 0x28 }, {} };
 RESERVED(create_cpu) = { { 0x08, 0x10 }, { 0x30, 0x06 }, { 0x40, 0x20 }, {} };
 RESERVED(nodata) = { { 0x08, 0x10 }, { 0x20, 0x20 }, {} };
+RESERVED(destroy_fast) = { { 0x08, 0x10 }, { 0x20, 0x28 }, {} };
 RESERVED(gpage) = { { 0x08, 0x10 }, {} };
 RESERVED(hpage) = { { 0x08, 0x10 }, {} };
 RESERVED(set_parms) = { { 0x08, 0x10 }, { 0x2c, 0x24 }, {} };
@@ -1504,6 +1774,8 @@ static struct command commands[] = {
 	CMD(0x000f, 1, init, uvc_init),
 	CMD(0x0100, 2, create_conf, uvc_create_conf),
 	CMD(0x0101, 3, nodata, uvc_destroy_conf),
+	{ .cmd = 0x0102, .bit = 23, .len = sizeof(struct uvsim_cb_destroy_fast), .on_request = 1,
+	  .handler = uvc_destroy_conf_fast, .reserved = reserved_destroy_fast },
 	CMD(0x0120, 4, create_cpu, uvc_create_cpu),
 	CMD(0x0121, 5, nodata, uvc_destroy_cpu),
 	CMD(0x0200, 6, gpage, uvc_import),
@@ -1514,10 +1786,10 @@ static struct command commands[] = {
 	CMD(0x0302, 14, nodata, uvc_verify),
 	CMD(0x0310, 15, nodata, uvc_cpu_reset),
 	CMD(0x0311, 16, nodata, uvc_cpu_initial_reset),
-	CMD(0x0320, 18, nodata, uvc_quiet_conf),
+	CMD(0x0320, 18, nodata, uvc_prep_reset),
 	CMD(0x0321, 19, nodata, uvc_cpu_clear_reset),
 	CMD(0x0330, 17, set_state, uvc_set_state),
-	CMD(0x0340, 20, nodata, uvc_quiet_conf),
+	CMD(0x0340, 20, nodata, uvc_unshare_all),
 	CMD(0x0341, 21, hpage, uvc_pin_shared),
 	CMD(0x0342, 22, gpage, uvc_unpin_shared),
 	CMD(0x0400, 24, nodata, uvc_dump_init),
@@ -1586,6 +1858,10 @@ static u32 check_and_call(struct command *c, void *block)
 		violation("not installed");
 		return RC_INV_CMD;
 	}
+	if (!uv_init.done && header->cmd != 0x0001 && header->cmd != 0x000f) {
+		violation("not initialized");
+		return RC_INV_STATE;
+	}
 	if (!c->own_len_check && header->len != c->len) {
 		violation("length %x instead of %x", header->len, c->len);
 		return RC_INV_LEN;
@@ -1619,31 +1895,31 @@ static bool answer_cheaply(struct uvsim_cb_header *header)
 	return true;
 }
 
-/* Returns the condition code, -EFAULT if the block cannot be accessed. */
+/*
+ * Returns the condition code, -EFAULT if the block cannot be accessed. No more
+ * of it is than the command needs, so that a wrong length has its own answer.
+ */
 static int ultravisor_call(u64 operand, u64 addr)
 {
 	static u8 block[sizeof(struct uvsim_cb_qui)] __aligned(8);
-	struct uvsim_cb_header *header = (struct uvsim_cb_header *)block;
+	struct uvsim_cb_header *header = (struct uvsim_cb_header *)addr;
+	u32 len, rc = 0, answer;
 	u64 delay_us = 0, end;
 	struct command *c;
 	unsigned long flags;
-	u32 len, rc = 0;
 	int cc;
 
-	if (cheap && answer_cheaply((struct uvsim_cb_header *)addr))
+	if (cheap && answer_cheaply(header))
 		return 0;
-	if (addr % 8 || !writable(addr, sizeof(*header)))
+	if (!writable(addr, sizeof(*header)))
 		return -EFAULT;
-	len = ((struct uvsim_cb_header *)addr)->len;
-	if (len < sizeof(*header))
-		len = sizeof(*header);
+	c = find_command(header->cmd);
+	len = clamp_t(u32, min(header->len, c->len), sizeof(*header), sizeof(block));
 	if (!writable(addr, len))
 		return -EFAULT;
-	len = min_t(u32, len, sizeof(block));
 
 	spin_lock_irqsave(&uvsim_lock, flags);
-	current_cmd = ((struct uvsim_cb_header *)addr)->cmd;
-	c = find_command(current_cmd);
+	current_cmd = header->cmd;
 	cc = apply_rules(current_cmd, &rc, &delay_us);
 	if (cc) {
 		c->busy++;
@@ -1655,18 +1931,22 @@ static int ultravisor_call(u64 operand, u64 addr)
 		while (ktime_get_ns() < end)
 			cpu_relax();
 		spin_lock_irqsave(&uvsim_lock, flags);
-		current_cmd = ((struct uvsim_cb_header *)addr)->cmd;
+		current_cmd = header->cmd;
 	}
 	c->calls++;
 	memset(block, 0, sizeof(block));
 	memcpy(block, (void *)addr, len);
 	if (operand)
 		violation("first operand %llx", operand);
-	if (!rc) {
-		rc = check_and_call(c, block);
+	if (!rc || (rc & RC_DESTROY && c->handler == uvc_create_conf)) {
+		answer = check_and_call(c, block);
 		memcpy((void *)addr, block, len);
+		if (rc && answer == RC_OK)
+			find_conf(((struct uvsim_cb_create_conf *)block)->handle)->state =
+				CONF_BROKEN;
+		else
+			rc = answer;
 	}
-	header = (struct uvsim_cb_header *)addr;
 	header->rc = rc;
 	header->rrc = rc >> 16;
 	cc = rc == RC_OK ? 0 : 1;
@@ -1738,12 +2018,19 @@ static int uvsim_die(struct notifier_block *nb, unsigned long event, void *data)
 		set_cc(regs, 3);
 		return NOTIFY_STOP;
 	}
-	/* Something in R3 or M4 is a specification exception: not for us. */
-	if (ilc != 4 || insn[0] != 0xb9a4 || insn[1] >> 8)
+	/*
+	 * Something in R3 or M4, or a block that is not aligned is a
+	 * specification exception, which leaves the PSW behind the instruction,
+	 * just as the operation exception at hand.
+	 */
+	if (ilc != 4 || insn[0] != 0xb9a4 || insn[1] >> 8 || regs->gprs[insn[1] & 0xf] % 8)
 		return NOTIFY_DONE;
 	cc = ultravisor_call(regs->gprs[(insn[1] >> 4) & 0xf], regs->gprs[insn[1] & 0xf]);
-	if (cc < 0)
+	if (cc < 0) {
+		/* An access exception leaves it at the instruction. */
+		regs->psw.addr -= ilc;
 		return NOTIFY_DONE;
+	}
 	set_cc(regs, cc);
 	return NOTIFY_STOP;
 }
@@ -2040,7 +2327,8 @@ static void default_qui(void)
 
 	memset(&qui, 0, sizeof(qui));
 	for (c = commands; c != UNKNOWN_COMMAND; c++)
-		qui.calls[c->bit / 64] |= 1UL << (63 - c->bit % 64);
+		if (!c->on_request)
+			qui.calls[c->bit / 64] |= 1UL << (63 - c->bit % 64);
 	qui.base_stor_len = SZ_1M;
 	qui.conf_base_phys_len = CONF_BASE_LEN;
 	qui.conf_base_virt_len = VAR_BASE_LEN;
@@ -2284,9 +2572,24 @@ static int counters_set(char *text)
 	return 0;
 }
 
+/* The newest configuration of a process; handles count up */
+static struct uvsim_conf *newest_conf(pid_t tgid)
+{
+	struct uvsim_conf *newest = NULL, *conf;
+	int i;
+
+	for (i = 0; i < UVSIM_MAX_CONFS; i++) {
+		conf = conf_slots[i].conf;
+		if (conf_slots[i].handle && conf->tgid == tgid &&
+		    (!newest || conf->handle > newest->handle))
+			newest = conf;
+	}
+	return newest;
+}
+
 static int objects_show(struct seq_file *m, void *v)
 {
-	static const char * const names[] = { "new", "header", "unpacking", "verified" };
+	static const char * const names[] = { "new", "header", "unpacking", "verified", "broken" };
 	struct uvsim_conf *conf;
 	struct uvsim_cpu *cpu;
 	u64 pages = 0;
@@ -2298,13 +2601,16 @@ static int objects_show(struct seq_file *m, void *v)
 			pages += conf_slots[i].conf->used_pages;
 	}
 	seq_printf(m, "configs %u\ncpus %u\npages %llu\n", nr_confs, nr_cpus, pages);
+	for (i = 0; i < UVSIM_MAX_ORDERS && orders[i].op; i++)
+		seq_printf(m, "%s gaddr=0x%llx\n", orders[i].op->name, orders[i].gaddr);
 	for (i = 0; i < UVSIM_MAX_CONFS; i++) {
 		if (!conf_slots[i].handle)
 			continue;
 		conf = conf_slots[i].conf;
 		seq_printf(m, "config 0x%llx tgid %d state %s dump %d cpus %u pages %llu\n",
-			   conf_slots[i].handle, conf->tgid, names[conf->state % 4],
-			   conf->dumping, conf->cpus, conf->used_pages);
+			   conf_slots[i].handle, conf->tgid,
+			   names[min_t(u32, conf->state, CONF_BROKEN)], conf->dumping,
+			   conf->cpus, conf->used_pages);
 		for (k = 0; k < UVSIM_MAX_CPUS; k++) {
 			cpu = cpu_slots[k].cpu;
 			if (cpu_slots[k].handle && cpu->conf_handle == conf_slots[i].handle)
@@ -2315,9 +2621,94 @@ static int objects_show(struct seq_file *m, void *v)
 	return 0;
 }
 
+/* As if the machine had been reset: nothing but "initialize" works. */
+static int uninitialize(void)
+{
+	int ret = 0;
+
+	spin_lock_irq(&uvsim_lock);
+	if (nr_confs)
+		ret = -EBUSY;
+	else
+		memset(&uv_init, 0, sizeof(uv_init));
+	spin_unlock_irq(&uvsim_lock);
+	return ret;
+}
+
+static int order_page_op(const struct page_op *op, u64 gaddr)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&uvsim_lock);
+	for (i = 0; i < UVSIM_MAX_ORDERS && orders[i].op; i++)
+		;
+	if (i == UVSIM_MAX_ORDERS)
+		return -ENOSPC;
+	orders[i].op = op;
+	orders[i].gaddr = gaddr;
+	return 0;
+}
+
+static int do_page_op(const struct page_op *op, pid_t tgid, u64 gaddr)
+{
+	struct uvsim_conf *conf = newest_conf(tgid);
+
+	lockdep_assert_held(&uvsim_lock);
+	if (!conf)
+		return -ESRCH;
+	current_cmd = 0;
+	switch (op->call(conf, gaddr)) {
+	case RC_OK:
+		return 0;
+	case RC_NOT_MAPPED:
+		return -ENXIO;
+	case RC_PAGE_PINNED:
+		return -EBUSY;
+	case RC_PAGE_INTEGRITY:
+		return -EBADMSG;
+	default:
+		return -EINVAL;
+	}
+}
+
 static int objects_set(char *text)
 {
-	return -EINVAL;
+	char *name = strsep(&text, " \t"), *key;
+	const struct page_op *op = NULL;
+	u64 value, gaddr = 0, tgid = 0;
+	bool where = false;
+	unsigned int i;
+	int ret;
+
+	if (!text && !strcmp(name, "uninit"))
+		return uninitialize();
+	if (!text && !strcmp(name, "clear")) {
+		spin_lock_irq(&uvsim_lock);
+		memset(orders, 0, sizeof(orders));
+		spin_unlock_irq(&uvsim_lock);
+		return 0;
+	}
+	for (i = 0; i < ARRAY_SIZE(page_ops) && !op; i++) {
+		if (!strcmp(name, page_ops[i].name))
+			op = &page_ops[i];
+	}
+	while (text) {
+		key = next_pair(&text, &value);
+		if (key && !strcmp(key, "gaddr")) {
+			gaddr = value;
+			where = true;
+		} else if (key && !strcmp(key, "tgid")) {
+			tgid = value;
+		} else {
+			return -EINVAL;
+		}
+	}
+	if (!op || !where)
+		return -EINVAL;
+	spin_lock_irq(&uvsim_lock);
+	ret = tgid ? do_page_op(op, tgid, gaddr) : order_page_op(op, gaddr);
+	spin_unlock_irq(&uvsim_lock);
+	return ret;
 }
 
 static int violations_show(struct seq_file *m, void *v)
@@ -2443,20 +2834,39 @@ TEXT_FILE(objects);
 TEXT_FILE(violations);
 TEXT_FILE(qui);
 
-/* The newest configuration of a process; handles count up */
-static struct uvsim_conf *newest_conf(pid_t tgid)
+int uvsim_control(const char *file, const char *directive)
 {
-	struct uvsim_conf *newest = NULL, *conf;
-	int i;
+	static const struct { const char *name; int (*set)(char *text); } files[] = {
+		{ "header_keys", header_keys_set },
+		{ "faults", faults_set },
+		{ "objects", objects_set },
+		{ "qui", qui_set },
+	};
+	char text[MAX_DIRECTIVE];
+	unsigned int i;
 
-	for (i = 0; i < UVSIM_MAX_CONFS; i++) {
-		conf = conf_slots[i].conf;
-		if (conf_slots[i].handle && conf->tgid == tgid &&
-		    (!newest || conf->handle > newest->handle))
-			newest = conf;
+	if (strscpy(text, directive, sizeof(text)) < 0)
+		return -EINVAL;
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
+		if (!strcmp(file, files[i].name))
+			return files[i].set(text);
 	}
-	return newest;
+	return -ENOENT;
 }
+EXPORT_SYMBOL_GPL(uvsim_control);
+
+u64 uvsim_violations(bool clear)
+{
+	u64 n;
+
+	spin_lock_irq(&uvsim_lock);
+	n = nr_violations;
+	if (clear)
+		nr_violations = 0;
+	spin_unlock_irq(&uvsim_lock);
+	return n;
+}
+EXPORT_SYMBOL_GPL(uvsim_violations);
 
 /* A record that becomes a template is swapped against the one before. */
 static int use_record(struct uvsim_regs_record **record)
@@ -2550,7 +2960,7 @@ static int __init uvsim_load(void)
 	debugfs_create_file("header_keys", 0600, debugfs_dir, NULL, &header_keys_fops);
 	debugfs_create_file("faults", 0600, debugfs_dir, NULL, &faults_fops);
 	debugfs_create_file("counters", 0600, debugfs_dir, NULL, &counters_fops);
-	debugfs_create_file("objects", 0400, debugfs_dir, NULL, &objects_fops);
+	debugfs_create_file("objects", 0600, debugfs_dir, NULL, &objects_fops);
 	debugfs_create_file("violations", 0600, debugfs_dir, NULL, &violations_fops);
 	debugfs_create_file("qui", 0600, debugfs_dir, NULL, &qui_fops);
 	debugfs_create_file("registers", 0200, debugfs_dir, NULL, &registers_fops);

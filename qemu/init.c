@@ -15,7 +15,8 @@
  *	tap NAME [KEY=VALUE...] -- COMMAND [ARG...]
  *
  * Only test and tap are tests, any other step must succeed. The command of a
- * tap step prints TAP with a plan of its own and may skip with status 4.
+ * tap step prints TAP with a plan of its own and may skip with status 4. The
+ * command "cat FILE" is built in.
  *
  *	status=N	expected exit status, default 0; 128 + number for a signal
  *	timeout=SEC	default 60
@@ -254,6 +255,23 @@ static void feed(struct test *t, pid_t pid, const char *buf, ssize_t n)
 	fflush(stdout);
 }
 
+static int cat(const char *path)
+{
+	char buf[4096];
+	ssize_t n;
+	int fd;
+
+	fd = open(path, O_RDONLY);
+	while (fd >= 0 && (n = read(fd, buf, sizeof(buf))) > 0) {
+		if (write(1, buf, n) != n)
+			n = -1;
+	}
+	if (fd >= 0 && !n)
+		return 0;
+	fprintf(stderr, "init: cat %s: %s\n", path, strerror(errno));
+	return 1;
+}
+
 static void run_command(struct test *t)
 {
 	static char *const env[] = { "PATH=/bin:/", "HOME=/", "TERM=dumb", NULL };
@@ -276,6 +294,8 @@ static void run_command(struct test *t)
 		if (null < 0 || dup2(null, 0) < 0 || dup2(pipefd[1], 1) < 0 ||
 		    dup2(pipefd[1], 2) < 0)
 			_exit(126);
+		if (!strcmp(t->argv[0], "cat") && t->argv[1])
+			_exit(cat(t->argv[1]));
 		execve(t->argv[0], t->argv, env);
 		dprintf(2, "init: cannot run %s: %s\n", t->argv[0], strerror(errno));
 		_exit(127);

@@ -28,7 +28,7 @@
  *              "share gaddr=0x1000 tgid=42", also unshare, export, import: in
  *              the newest configuration of that process; without tgid in each
  *              configuration, when it has been verified; "clear" forgets these.
- *              "uninit": Initialize Ultravisor is to be called again
+ *              "uninit": Initialize Ultravisor is to be called; "init": it was
  *  violations  calls that break the interface; any write clears
  *  qui         key=value list of what is reported to the kernel; "reset"
  *  registers   binary, struct uvsim_regs_record: CPU contents for the dumps
@@ -2621,16 +2621,18 @@ static int objects_show(struct seq_file *m, void *v)
 	return 0;
 }
 
-/* As if the machine had been reset: nothing but "initialize" works. */
-static int uninitialize(void)
+/* Not @done is as after a reset of the machine: only "initialize" works. */
+static int set_initialized(bool done)
 {
 	int ret = 0;
 
 	spin_lock_irq(&uvsim_lock);
-	if (nr_confs)
+	if (nr_confs) {
 		ret = -EBUSY;
-	else
+	} else {
 		memset(&uv_init, 0, sizeof(uv_init));
+		uv_init.done = done;
+	}
 	spin_unlock_irq(&uvsim_lock);
 	return ret;
 }
@@ -2680,8 +2682,8 @@ static int objects_set(char *text)
 	unsigned int i;
 	int ret;
 
-	if (!text && !strcmp(name, "uninit"))
-		return uninitialize();
+	if (!text && (!strcmp(name, "init") || !strcmp(name, "uninit")))
+		return set_initialized(!strcmp(name, "init"));
 	if (!text && !strcmp(name, "clear")) {
 		spin_lock_irq(&uvsim_lock);
 		memset(orders, 0, sizeof(orders));
@@ -2742,6 +2744,7 @@ static int qui_show(struct seq_file *m, void *v)
 		   qui.cpu_stor_len, qui.dump_stor_state_len, qui.dump_finalize_len);
 	seq_printf(m, "max_cpus=0x%x\nmax_guests=0x%x\nmax_address=0x%llx\n",
 		   qui.max_cpu_id + 1, qui.max_confs, qui.max_guest_addr);
+	seq_printf(m, "features=0x%llx\n", qui.features);
 	seq_printf(m, "se_hdr_ver=0x%llx\nse_hdr_pcf=0x%llx\n", qui.se_hdr_ver, qui.se_hdr_pcf);
 	spin_unlock_irq(&uvsim_lock);
 	return 0;
@@ -2758,6 +2761,7 @@ static int qui_set(char *text)
 		{ "stor_state_len", &qui.dump_stor_state_len },
 		{ "finalize_len", &qui.dump_finalize_len },
 		{ "max_address", &qui.max_guest_addr },
+		{ "features", &qui.features },
 		{ "se_hdr_ver", &qui.se_hdr_ver },
 		{ "se_hdr_pcf", &qui.se_hdr_pcf },
 	};

@@ -13,14 +13,17 @@
  *	write FILE TEXT		copy FROM TO
  *	test NAME [KEY=VALUE...] -- COMMAND [ARG...]
  *	tap NAME [KEY=VALUE...] -- COMMAND [ARG...]
+ *	loop NAME N		the steps up to "end", N times; all are one test
  *
- * Only test and tap are tests, any other step must succeed. The command of a
+ * Only these three are tests, any other step must succeed. The command of a
  * tap step prints TAP with a plan of its own and may skip with status 4. The
  * command "cat FILE" is built in.
  *
  *	status=N	expected exit status, default 0; 128 + number for a signal
  *	timeout=SEC	default 60
  *	want=TEXT	must occur in the output
+ *	not=TEXT	must not occur
+ *	held=TEXT	when this has been printed uvsim must refuse to be unloaded
  *	int=TEXT	send SIGINT when this has been printed
  *	until=TEXT	must be printed; ends the command, its status does not count
  *	empty=DIR	directory that must be empty afterwards
@@ -50,6 +53,8 @@
 #define KILL_GRACE_MS 10000
 
 static int tests;
+/* Inside of a loop tests have no results of their own. */
+static bool in_loop, loop_failed;
 
 static void __attribute__((noreturn)) power_off(void)
 {
@@ -202,20 +207,27 @@ static bool is_empty(const char *dir)
 }
 
 struct test {
-	const char *name, *want, *interrupt, *until, *empty;
+	const char *name, *want, *not_wanted, *held, *interrupt, *until, *empty;
 	int status;
 	int timeout;
 	bool tap;
 	char **argv;
 	/* results */
 	int exit_status;
-	bool timed_out, wanted, interrupted, ended;
+	bool timed_out, wanted, spoilt, was_held, was_not_held, interrupted, ended;
 };
 
 static void look_for_texts(struct test *t, pid_t pid, const char *line)
 {
 	if (t->want && strstr(line, t->want))
 		t->wanted = true;
+	if (t->not_wanted && strstr(line, t->not_wanted))
+		t->spoilt = true;
+	if (t->held && !t->was_held && strstr(line, t->held)) {
+		t->was_held = true;
+		t->was_not_held = !syscall(SYS_delete_module, "uvsim", O_NONBLOCK) ||
+				  errno != EWOULDBLOCK;
+	}
 	if (t->interrupt && !t->interrupted && strstr(line, t->interrupt)) {
 		t->interrupted = true;
 		kill(pid, SIGINT);
@@ -370,6 +382,10 @@ static void run_test(char **word)
 			t.timeout = atoi(value);
 		else if (!strcmp(word[i], "want"))
 			t.want = value;
+		else if (!strcmp(word[i], "not"))
+			t.not_wanted = value;
+		else if (!strcmp(word[i], "held"))
+			t.held = value;
 		else if (!strcmp(word[i], "int"))
 			t.interrupt = value;
 		else if (!strcmp(word[i], "until"))
@@ -395,6 +411,12 @@ static void run_test(char **word)
 		why = "exit status";
 	else if (t.want && !t.wanted)
 		why = "expected text is missing";
+	else if (t.not_wanted && t.spoilt)
+		why = "unwanted text";
+	else if (t.held && !t.was_held)
+		why = "nothing to hold uvsim";
+	else if (t.held && t.was_not_held)
+		why = "uvsim does not refuse to be unloaded";
 	else if (t.interrupt && !t.interrupted)
 		why = "nothing to interrupt";
 	else if (t.empty && !is_empty(t.empty))
@@ -403,6 +425,10 @@ static void run_test(char **word)
 		why = "configurations left behind";
 	if (why)
 		printf("# %s: %s (status %d, expected %d)\n", t.name, why, t.exit_status, t.status);
+	if (in_loop) {
+		loop_failed |= !!why;
+		return;
+	}
 	printf("%s %d - %s%s\n", why ? "not ok" : "ok", ++tests, t.name,
 	       !why && t.tap && t.exit_status == 4 ? " # SKIP" : "");
 	fflush(stdout);
@@ -463,6 +489,52 @@ static void run_step(char *line)
 		xmount("share", word[1], "9p", "trans=virtio,version=9p2000.L,msize=262144");
 	else
 		panic("bad step: %s", word[0]);
+}
+
+static void run_steps(char *steps, char *end);
+
+/* "loop NAME N": the body starts at @body. Returns what is behind its "end". */
+static char *run_loop(char *line, char *body)
+{
+	char *word[MAX_WORDS], *end, *copy;
+	int i;
+
+	if (split(line, word) != 3 || in_loop)
+		panic("loop needs a name and a number, and cannot be nested");
+	end = body ? strstr(body, "\nend") : NULL;
+	if (!end)
+		panic("loop %s has no end", word[1]);
+	in_loop = true;
+	loop_failed = false;
+	for (i = 0; i < atoi(word[2]) && !loop_failed; i++) {
+		copy = strndup(body, end - body);
+		if (!copy)
+			panic("no memory");
+		run_steps(copy, copy + (end - body));
+		free(copy);
+	}
+	in_loop = false;
+	printf("# %s: %d times of %s\n", word[1], i, word[2]);
+	printf("%s %d - %s\n", loop_failed || !i ? "not ok" : "ok", ++tests, word[1]);
+	fflush(stdout);
+	end = strchr(end + 1, '\n');
+	return end ? end + 1 : NULL;
+}
+
+/* Destroys the text */
+static void run_steps(char *steps, char *end)
+{
+	char *line, *next;
+
+	for (line = steps; line && line < end; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = 0;
+		if (!strncmp(line, "loop ", 5))
+			next = run_loop(line, next);
+		else
+			run_step(line);
+	}
 }
 
 /* Warnings and worse; the console was kept free of them. Returns lines lost. */
@@ -530,7 +602,8 @@ int main(void)
 {
 	long violations, configs, cpus, pages, leaks, lost;
 	static char steps[65536];
-	char *line, *next;
+	bool counts = true;
+	char *line;
 	ssize_t n;
 	int fd, plan = 0;
 
@@ -573,16 +646,16 @@ int main(void)
 	close(fd);
 	for (line = steps; line; line = strchr(line, '\n')) {
 		line += *line == '\n';
-		plan += !strncmp(line, "test ", 5) || !strncmp(line, "tap ", 4);
+		plan += counts && (!strncmp(line, "test ", 5) || !strncmp(line, "tap ", 4) ||
+				   !strncmp(line, "loop ", 5));
+		if (!strncmp(line, "loop ", 5))
+			counts = false;
+		else if (!strncmp(line, "end", 3))
+			counts = true;
 	}
 	printf("1..%d\n", plan);
 
-	for (line = steps; line; line = next) {
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = 0;
-		run_step(line);
-	}
+	run_steps(steps, steps + n);
 
 	violations = number(DEBUGFS "uvsim/violations", NULL);
 	configs = number(DEBUGFS "uvsim/objects", "configs ");

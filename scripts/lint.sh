@@ -123,7 +123,7 @@ lint_shellcheck() {
 
 lint_codespell() {
 	cd "$TOP"
-	tracked | grep -zvE '^(COPYING|patches/)' | xargs -0 codespell -L fpr,parm,sie
+	tracked | grep -zvE '^(COPYING|patches/)' | xargs -0 codespell -L fpr,inout,parm,sie
 }
 
 lint_no_host_names() {

@@ -2838,6 +2838,14 @@ TEXT_FILE(objects);
 TEXT_FILE(violations);
 TEXT_FILE(qui);
 
+/**
+ * uvsim_control() - what a write to a file in debugfs does
+ * @file: name of the file: header_keys, faults, objects or qui
+ * @directive: what to write
+ *
+ * Context: process context
+ * Return: 0, -ENOENT there is no such file, or the error of the write.
+ */
 int uvsim_control(const char *file, const char *directive)
 {
 	static const struct { const char *name; int (*set)(char *text); } files[] = {
@@ -2847,18 +2855,26 @@ int uvsim_control(const char *file, const char *directive)
 		{ "qui", qui_set },
 	};
 	char text[MAX_DIRECTIVE];
+	int ret = -ENOENT;
 	unsigned int i;
 
 	if (strscpy(text, directive, sizeof(text)) < 0)
 		return -EINVAL;
 	for (i = 0; i < ARRAY_SIZE(files); i++) {
 		if (!strcmp(file, files[i].name))
-			return files[i].set(text);
+			ret = files[i].set(text);
 	}
-	return -ENOENT;
+	memzero_explicit(text, sizeof(text));
+	return ret;
 }
 EXPORT_SYMBOL_GPL(uvsim_control);
 
+/**
+ * uvsim_violations() - number of violations
+ * @clear: begin anew
+ *
+ * Return: the number up to now
+ */
 u64 uvsim_violations(bool clear)
 {
 	u64 n;

@@ -374,6 +374,9 @@ struct uvsim_cpu_regs {
 
 SIZE(cpu_regs, 1520);
 
+/* flags: an interception is outstanding, the instruction is half done */
+#define UVSIM_CPU_IN_INSTRUCTION	0x8000
+
 /* what DUMP CPU delivers */
 struct uvsim_dump_cpu {
 	u32 version;
@@ -410,6 +413,48 @@ struct uvsim_stor_entry {
 };
 
 SIZE(stor_entry, 16);
+
+/*
+ * SIE state description, what is of interest of it. prog20 is for the use of
+ * the host's program.
+ */
+struct uvsim_sd {
+	u32 cpuflags;
+	u8  reserved04[0xc];
+	u64 cpu_handle;
+	u64 conf_handle;
+	u32 prog20;
+	u8  reserved24[0x22];
+	u16 cpu;
+	u8  reserved48[8];
+	u8  icptcode;
+	u8  icptstatus;
+	u8  reserved52[3];
+	u8  iictl;
+	u16 ipa;
+	u32 ipb;
+	u8  reserved5c[0x34];
+	u64 psw[2];
+	u64 gr14[2];
+	u8  reservedb0[0x2d0];
+	u64 pv_gprs[16];
+};
+
+#define UVSIM_SD_STOP		0x04000000U	/* cpuflags: asked to stop */
+
+AT(sd, cpuflags, 0x00);
+AT(sd, cpu_handle, 0x10);
+AT(sd, conf_handle, 0x18);
+AT(sd, prog20, 0x20);
+AT(sd, cpu, 0x46);
+AT(sd, icptcode, 0x50);
+AT(sd, iictl, 0x55);
+AT(sd, ipa, 0x56);
+AT(sd, ipb, 0x58);
+AT(sd, psw, 0x90);
+AT(sd, gr14, 0xa0);
+AT(sd, pv_gprs, 0x380);
+SIZE(sd, 0x400);
 
 /* record of the debugfs file "registers" */
 struct uvsim_regs_record {

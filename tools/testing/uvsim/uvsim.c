@@ -7,8 +7,9 @@
  * those to the die notifiers before it gives up. This module is such a
  * notifier. It answers UVCs from a model of the Ultravisor with real SE
  * headers, real page encryption and real dump data, PLO with "not available"
- * and SIE with "returned, nothing to intercept". Protected VMs then can be
- * created, filled, verified and dumped; guest code never runs.
+ * and SIE with what a script says, or else "returned, nothing to intercept".
+ * Protected VMs then can be created, filled, verified and dumped; guest code
+ * never runs.
  *
  * Use: load before kvm.ko (CONFIG_KVM=m), boot with allocate_pgste set. A
  * machine that has facility 158 is refused unless force158=1 says that the
@@ -32,6 +33,7 @@
  *  violations  calls that break the interface; any write clears
  *  qui         key=value list of what is reported to the kernel; "reset"
  *  registers   binary, struct uvsim_regs_record: CPU contents for the dumps
+ *  script      what vcpus do, see below
  *
  * The parameter cheap=1 makes the dump calls answer at once, so that benchmarks
  * measure the kernel; while there are fault rules they take the long way. A
@@ -46,6 +48,39 @@
  * of such a page makes it an encrypted page of zeros. A shared page is plaintext.
  * Every encryption takes a fresh component: 8 zero bytes and a 64 bit counter;
  * the nonce lives in the other half, so that component OR nonce is unique.
+ *
+ * Scripts. A script is a list of steps for all VMs. Each time a vcpu enters SIE
+ * it takes its next step: the step changes what it names and then says why SIE
+ * returns. A write() to "script" adds one step, "clear" removes all, a read
+ * shows them with the number of times each was taken.
+ *
+ *  "plain|pv [cpu=N] [dumps=N] [REGISTER=VALUE ...] [at=GADDR value=U64]
+ *   [icpt=CODE] [ipa=U16] [ipb=U32]"
+ *
+ * plain is for a vcpu that is not protected, pv for one that is; without cpu=
+ * for each of that kind. dumps= holds the step back until the configuration
+ * was dumped that often. REGISTER is r0..r15, for pv also c0..c15 and a0..a15,
+ * psw_mask, psw_addr, prefix, fpc, todpr, timer and todcmp. What a pv step
+ * changes is seen in dumps only, but for an instruction interception (0x68,
+ * 0x6c), which shows the r registers that the step names to KVM. From 0x68 on
+ * until the next entry a dump tells that the CPU is in the middle of an
+ * instruction. at= is eight bytes of a protected guest's memory; the page is
+ * encrypted again with a fresh component. It has to be mapped and writable,
+ * otherwise the step waits for that. icpt= is the interception code; 0, the
+ * default, has KVM enter SIE again at once.
+ *
+ * A vcpu that has no step left, or has to wait with the next one, is in an
+ * enabled wait (0x1c); one that is to stop does (0x28). A vcpu for which there
+ * was no step at all gets 0, as without a script. With each plain step the PSW
+ * moves on by four bytes; when somebody else has changed it, the steps start
+ * again from the top. Those for pv do so with every vcpu that becomes protected.
+ *
+ *  "boot [ipib=GADDR]"
+ *
+ * adds the steps of a VM that starts an SE image as its kernel: diagnose 0x308
+ * with subcode 8 and the address of the IPIB, then with subcode 10, both on CPU
+ * 0; after that the protected vcpus wait. By default the IPIB is on the page
+ * behind the one that the PSW points to, where seimg puts it.
  *
  * Everything the model knows about a configuration or CPU is stored in the
  * memory the kernel donated for it, as a real Ultravisor does. Hence nothing
@@ -93,15 +128,27 @@
 #define UVSIM_MAX_RULES		16
 #define UVSIM_MAX_TEXTS		32
 #define UVSIM_MAX_ORDERS	32
+#define UVSIM_MAX_STEPS		64
+#define UVSIM_MAX_CHANGES	12	/* registers that one step changes */
+#define UVSIM_MAX_PLAIN		64	/* vcpus in a script, not protected */
 #define UVSIM_HASH_SIZE		8192
+
+#define PTE_INVALID		0x400
+#define PTE_PROTECTED		0x200
 
 #define UVSIM_PAGES_PER_MIB	(SZ_1M / PAGE_SIZE)
 
-/* SIE state description */
-#define SD_CPU_HANDLE		0x10
-#define SD_CONF_HANDLE		0x18
-#define SD_PROG20		0x20		/* software flags of KVM */
 #define PROG20_BLOCKED		1
+
+/* Interception codes, the PSW that goes with them */
+#define ICPT_NONE		0x00
+#define ICPT_INSTRUCTION	0x04
+#define ICPT_ENABLED_WAIT	0x1c
+#define ICPT_STOP		0x28
+#define ICPT_PV_INSTRUCTION	0x68
+#define ICPT_PV_NOTIFICATION	0x6c
+#define PSW_WAIT		0x0002000000000000UL
+#define PSW_ENABLED_WAIT	0x0306000180000000UL	/* IO, external, mcheck */
 
 /* rc in the low, rrc in the high halfword */
 #define RC(_rc, _rrc)		((u32)(_rc) | (u32)(_rrc) << 16)
@@ -206,6 +253,7 @@ struct uvsim_conf {
 	struct page_meta *pages;
 	struct measurement *meas;
 	pid_t tgid;
+	u32 dumps;
 	enum conf_state state;
 	u32 cpus;
 	bool dumping;
@@ -233,7 +281,10 @@ struct uvsim_cpu {
 	u16 num;
 	u8  state;
 	u8  keep_psw;
-	u8  reserved[20];
+	u8  in_instruction;
+	u8  reserved;
+	u16 next_step;
+	u8  reserved1[16];
 	struct uvsim_cpu_regs regs;
 };
 
@@ -258,6 +309,16 @@ struct rule {
 	u8 cc;
 };
 
+/* One entry to SIE; what the fields mean is in the head comment */
+struct step {
+	bool protected, any_cpu, store, find_ipib;
+	u8 icpt, changes;
+	u16 cpu, ipa;
+	u32 ipb, dumps;
+	u64 at, value, taken;
+	struct { u16 offset, size; u64 value; } reg[UVSIM_MAX_CHANGES];
+};
+
 /*
  * One lock for the whole model. UVCs arrive under page table locks and with
  * interrupts off; nothing taken inside of it ever issues a UVC.
@@ -278,6 +339,17 @@ static unsigned int nr_header_keys;
 static struct uvsim_regs_record *templates[UVSIM_MAX_CPU_ID + 1];
 static struct rule rules[UVSIM_MAX_RULES];
 static struct uvsim_cb_qui qui;
+static struct step steps[UVSIM_MAX_STEPS];
+static unsigned int nr_steps;
+
+/* Where vcpus that are not protected are in the script; the oldest is dropped */
+static struct plain_cpu {
+	struct uvsim_sd *sd;
+	pid_t tgid;
+	u16 next_step;
+	u64 psw_addr;
+} plain_cpus[UVSIM_MAX_PLAIN];
+static unsigned int next_plain;
 
 static u64 nr_violations, nr_sie, nr_plo;
 static char violation_text[UVSIM_MAX_TEXTS][112];
@@ -772,7 +844,7 @@ static u64 page_digest(u64 addr)
  * tables belong to the host and may be anything: all entries are checked and
  * the walk has a fixed number of steps. RC_OPERAND: they are no tables.
  */
-static u32 walk(const struct uvsim_conf *conf, u64 gaddr, u64 *abs)
+static u32 find_pte(const struct uvsim_conf *conf, u64 gaddr, u64 *pte)
 {
 	unsigned int level = (conf->asce >> 2) & 3, shift = 20 + 11 * level;
 	u64 entry = conf->asce, first = 0, last = conf->asce & 3, index;
@@ -799,10 +871,19 @@ static u32 walk(const struct uvsim_conf *conf, u64 gaddr, u64 *abs)
 	index = (gaddr >> PAGE_SHIFT) & 0xff;
 	if (!read_u64((u64)__va((entry & ~0x7ffUL) + index * 8), &entry))
 		return RC_OPERAND;
-	if (entry & 0x400)				/* invalid */
+	if (entry & PTE_INVALID)
 		return RC_NOT_MAPPED;
-	*abs = entry & PAGE_MASK;
+	*pte = entry;
 	return RC_OK;
+}
+
+static u32 walk(const struct uvsim_conf *conf, u64 gaddr, u64 *abs)
+{
+	u64 pte = 0;
+	u32 rc = find_pte(conf, gaddr, &pte);
+
+	*abs = pte & PAGE_MASK;
+	return rc;
 }
 
 static bool is_mapped(const struct uvsim_conf *conf, const struct page_meta *page)
@@ -1744,6 +1825,7 @@ static u32 uvc_dump_complete(void *block)
 	memzero_explicit(conf->seed, sizeof(conf->seed));
 	memzero_explicit(conf->dump_key, sizeof(conf->dump_key));
 	conf->dumping = false;
+	conf->dumps++;
 	return RC_OK;
 }
 
@@ -1957,34 +2039,199 @@ out:
 }
 
 /*
- * SIE came back at once and there is nothing to do. Only protected CPUs are of
- * interest: entering one whose configuration is being dumped would end in a
- * fatal validity interception on a real machine.
+ * What the guest does: eight bytes to its memory. A page that is not secure
+ * becomes so for just that moment, as the kernel was not asked. False if the
+ * page is not there.
+ */
+static bool store_secret(struct uvsim_conf *conf, u64 gaddr, u64 value)
+{
+	u64 page_addr = gaddr & PAGE_MASK, pte = 0, abs, addr;
+	enum page_state state;
+	struct page_meta *page;
+
+	if (gaddr >= conf->len || find_pte(conf, page_addr, &pte) != RC_OK ||
+	    pte & PTE_PROTECTED)
+		return false;
+	state = page_state(&conf->pages[gaddr >> PAGE_SHIFT]);
+	if (import_page(conf, page_addr) != RC_OK ||
+	    find_page(conf, page_addr, &page, &abs, &addr) != RC_OK)
+		return false;
+	if (state != STATE_SHARED && crypt_page(conf, page->component, addr, false))
+		return false;
+	*(u64 *)(addr + (gaddr & ~PAGE_MASK)) = value;
+	if (state == STATE_SHARED)
+		return true;
+	if (secure_page(conf, page, abs, addr) != RC_OK)
+		return false;
+	if (state != STATE_SECURE)
+		take_away(page, STATE_EXPORTED);
+	return true;
+}
+
+static void intercept(struct uvsim_sd *sd, u8 code, u16 ipa, u32 ipb)
+{
+	sd->icptcode = code;
+	sd->icptstatus = 0;
+	sd->ipa = ipa;
+	sd->ipb = ipb;
+}
+
+/* NULL if there is none; then *scripted says if there ever was one */
+static struct step *next_step(bool protected, u16 cpu, u16 *pos, bool *scripted)
+{
+	unsigned int i;
+
+	*scripted = false;
+	for (i = 0; i < nr_steps; i++) {
+		if (steps[i].protected != protected || (!steps[i].any_cpu && steps[i].cpu != cpu))
+			continue;
+		*scripted = true;
+		if (i < *pos)
+			continue;
+		*pos = i;
+		return &steps[i];
+	}
+	return NULL;
+}
+
+/*
+ * Where a vcpu is that is not protected: at the start unless its PSW is where
+ * the script has left it.
+ */
+static struct plain_cpu *find_plain_cpu(struct uvsim_sd *sd)
+{
+	struct plain_cpu *p;
+
+	for (p = plain_cpus; p < plain_cpus + UVSIM_MAX_PLAIN; p++) {
+		if (p->sd != sd || p->tgid != current->tgid)
+			continue;
+		if (p->psw_addr != sd->psw[1])
+			p->next_step = 0;
+		return p;
+	}
+	p = &plain_cpus[next_plain++ % UVSIM_MAX_PLAIN];
+	p->sd = sd;
+	p->tgid = current->tgid;
+	p->next_step = 0;
+	return p;
+}
+
+/* @gprs: registers 0 to 13, which the kernel saves from there */
+static void script_plain(struct uvsim_sd *sd, unsigned long *gprs)
+{
+	struct plain_cpu *plain = find_plain_cpu(sd);
+	unsigned int i, r;
+	struct step *s;
+	bool scripted;
+
+	s = next_step(false, sd->cpu, &plain->next_step, &scripted);
+	if (scripted && sd->cpuflags & UVSIM_SD_STOP) {
+		intercept(sd, ICPT_STOP, 0, 0);
+		return;
+	}
+	if (!s && scripted) {
+		sd->psw[0] |= PSW_ENABLED_WAIT;
+		intercept(sd, ICPT_ENABLED_WAIT, 0, 0);
+	}
+	if (!s)
+		return;
+	for (i = 0; i < s->changes; i++) {
+		r = s->reg[i].offset / 8;
+		if (r < 14)
+			gprs[r] = s->reg[i].value;
+		else
+			sd->gr14[r - 14] = s->reg[i].value;
+	}
+	if (s->find_ipib)
+		gprs[2] = (sd->psw[1] & PAGE_MASK) + PAGE_SIZE;
+	if (s->icpt == ICPT_ENABLED_WAIT)
+		sd->psw[0] |= PSW_ENABLED_WAIT;
+	intercept(sd, s->icpt, s->ipa, s->ipb);
+	s->taken++;
+	plain->next_step++;
+	sd->psw[1] += 4;
+	plain->psw_addr = sd->psw[1];
+}
+
+static void script_protected(struct uvsim_sd *sd, struct uvsim_conf *conf,
+			     struct uvsim_cpu *cpu)
+{
+	u64 *gprs = cpu->regs.gprs;
+	struct step *s;
+	bool scripted;
+	unsigned int i;
+
+	/* the interruption that KVM had for this CPU is taken now */
+	sd->iictl = 0;
+	if (cpu->in_instruction)
+		cpu->regs.flags &= ~UVSIM_CPU_IN_INSTRUCTION;
+	cpu->in_instruction = false;
+
+	s = next_step(true, cpu->num, &cpu->next_step, &scripted);
+	if (scripted && sd->cpuflags & UVSIM_SD_STOP) {
+		intercept(sd, ICPT_STOP, 0, 0);
+		return;
+	}
+	if (s && (s->dumps > conf->dumps ||
+		  (s->store && !store_secret(conf, s->at, s->value))))
+		s = NULL;
+	if (!s && scripted) {
+		sd->psw[0] = PSW_ENABLED_WAIT;
+		intercept(sd, ICPT_ENABLED_WAIT, 0, 0);
+	}
+	if (!s)
+		return;
+	for (i = 0; i < s->changes; i++) {
+		if (s->reg[i].size == 8)
+			*(u64 *)((u8 *)&cpu->regs + s->reg[i].offset) = s->reg[i].value;
+		else
+			*(u32 *)((u8 *)&cpu->regs + s->reg[i].offset) = s->reg[i].value;
+		if (s->reg[i].offset < sizeof(cpu->regs.gprs) &&
+		    (s->icpt == ICPT_PV_INSTRUCTION || s->icpt == ICPT_PV_NOTIFICATION))
+			sd->pv_gprs[s->reg[i].offset / 8] = gprs[s->reg[i].offset / 8];
+	}
+	sd->psw[0] = PSW_ENABLED_WAIT;
+	if (s->icpt != ICPT_ENABLED_WAIT)
+		sd->psw[0] &= ~PSW_WAIT;
+	if (s->icpt == ICPT_PV_INSTRUCTION) {
+		cpu->in_instruction = true;
+		cpu->regs.flags |= UVSIM_CPU_IN_INSTRUCTION;
+	}
+	intercept(sd, s->icpt, s->ipa, s->ipb);
+	s->taken++;
+	cpu->next_step++;
+}
+
+/*
+ * SIE came back at once. Entering a CPU whose configuration is being dumped
+ * would end in a fatal validity interception on a real machine.
  *
  * The instruction was executed some time ago; since then the kernel may have
  * taken the CPU for out of SIE, blocked it and started the dump, all rightly.
- * So what must not be is a CPU that comes from SIE and is not blocked.
+ * So what must not be is a CPU that comes from SIE and is not blocked. One that
+ * is blocked has nothing to say any more.
  */
-static void enter_sie(u64 sd)
+static void enter_sie(struct uvsim_sd *sd, unsigned long *gprs)
 {
-	u64 cpu_handle = *(u64 *)(sd + SD_CPU_HANDLE);
-	u64 conf_handle = *(u64 *)(sd + SD_CONF_HANDLE);
 	struct uvsim_conf *conf;
 	struct uvsim_cpu *cpu;
 	unsigned long flags;
-	u32 prog20;
 
 	spin_lock_irqsave(&uvsim_lock, flags);
 	current_cmd = 0;
 	nr_sie++;
-	prog20 = READ_ONCE(*(u32 *)(sd + SD_PROG20));
-	if (cpu_handle) {
-		cpu = find_cpu(cpu_handle);
-		conf = find_conf(conf_handle);
-		if (!cpu || !conf || cpu->conf_handle != conf_handle)
-			violation("SIE with stale handles %llx %llx", conf_handle, cpu_handle);
-		else if (conf->dumping && !(prog20 & PROG20_BLOCKED))
+	if (sd->cpu_handle) {
+		cpu = find_cpu(sd->cpu_handle);
+		conf = find_conf(sd->conf_handle);
+		if (!cpu || !conf || cpu->conf_handle != sd->conf_handle)
+			violation("SIE with stale handles %llx %llx", sd->conf_handle,
+				  sd->cpu_handle);
+		else if (!conf->dumping)
+			script_protected(sd, conf, cpu);
+		else if (!(READ_ONCE(sd->prog20) & PROG20_BLOCKED))
 			violation("SIE during a dump, CPU %u", cpu->num);
+	} else if (nr_steps) {
+		script_plain(sd, gprs);
 	}
 	spin_unlock_irqrestore(&uvsim_lock, flags);
 }
@@ -2006,7 +2253,7 @@ static int uvsim_die(struct notifier_block *nb, unsigned long event, void *data)
 		return NOTIFY_DONE;
 	/* The entry code has already moved on behind SIE. */
 	if (regs->psw.addr == (unsigned long)&sie_exit) {
-		enter_sie(regs->gprs[14]);
+		enter_sie((struct uvsim_sd *)regs->gprs[14], regs->gprs);
 		return NOTIFY_STOP;
 	}
 	ilc = regs->int_code >> 16;
@@ -2802,6 +3049,191 @@ out:
 	return ret;
 }
 
+/* What a script can call by a name. Only the first kind exists for plain. */
+static const struct reg_name {
+	char name[9];
+	u8 size;
+	u16 offset, count;
+} reg_names[] = {
+#define REG(_name, _field, _count) { \
+	.name = _name, .count = _count, \
+	.offset = offsetof(struct uvsim_cpu_regs, _field), \
+	.size = sizeof(((struct uvsim_cpu_regs *)0)->_field), \
+}
+	REG("r", gprs[0], 16),
+	REG("c", ctrs[0], 16),
+	REG("a", acrs[0], 16),
+	REG("psw_mask", psw[0], 1),
+	REG("psw_addr", psw[1], 1),
+	REG("prefix", prefix, 1),
+	REG("fpc", fpc, 1),
+	REG("todpr", todpr, 1),
+	REG("timer", timer, 1),
+	REG("todcmp", todcmp, 1),
+#undef REG
+};
+
+static int step_register(struct step *s, const char *key, u64 value)
+{
+	unsigned int i, n, kinds = s->protected ? ARRAY_SIZE(reg_names) : 1;
+	const struct reg_name *r;
+
+	for (i = 0; i < kinds; i++) {
+		r = &reg_names[i];
+		n = 0;
+		if (r->count == 1 ? strcmp(key, r->name) :
+		    key[0] != r->name[0] || kstrtouint(key + 1, 10, &n) || n >= r->count)
+			continue;
+		if (r->size == 4 && value > U32_MAX)
+			return -EINVAL;
+		if (s->changes == UVSIM_MAX_CHANGES)
+			return -ENOSPC;
+		s->reg[s->changes].offset = r->offset + n * r->size;
+		s->reg[s->changes].size = r->size;
+		s->reg[s->changes++].value = value;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int parse_step(struct step *s, char *text)
+{
+	bool at = false;
+	u64 value;
+	char *key;
+	int ret;
+
+	s->any_cpu = true;
+	while (text) {
+		key = next_pair(&text, &value);
+		if (!key)
+			return -EINVAL;
+		if (!strcmp(key, "cpu") && value <= UVSIM_MAX_CPU_ID) {
+			s->any_cpu = false;
+			s->cpu = value;
+		} else if (!strcmp(key, "dumps") && value <= U32_MAX && s->protected) {
+			s->dumps = value;
+		} else if (!strcmp(key, "icpt") && value <= U8_MAX) {
+			s->icpt = value;
+		} else if (!strcmp(key, "ipa") && value <= U16_MAX) {
+			s->ipa = value;
+		} else if (!strcmp(key, "ipb") && value <= U32_MAX) {
+			s->ipb = value;
+		} else if (!strcmp(key, "at") && value % 8 == 0 && s->protected) {
+			at = true;
+			s->at = value;
+		} else if (!strcmp(key, "value") && s->protected) {
+			s->store = true;
+			s->value = value;
+		} else {
+			ret = step_register(s, key, value);
+			if (ret)
+				return ret;
+		}
+	}
+	return at == s->store ? 0 : -EINVAL;
+}
+
+/* Diagnose 0x308, subcode in register 4 */
+static void diag308_step(struct step *s, u64 subcode)
+{
+	memset(s, 0, sizeof(*s));
+	s->icpt = ICPT_INSTRUCTION;
+	s->ipa = 0x8324;
+	s->ipb = 0x03080000;
+	step_register(s, "r4", subcode);
+}
+
+static int add_steps(const struct step *s, unsigned int n)
+{
+	int ret = -ENOSPC;
+
+	spin_lock_irq(&uvsim_lock);
+	if (nr_steps + n <= UVSIM_MAX_STEPS) {
+		memcpy(&steps[nr_steps], s, n * sizeof(*s));
+		nr_steps += n;
+		ret = 0;
+	}
+	spin_unlock_irq(&uvsim_lock);
+	return ret;
+}
+
+static void clear_script(void)
+{
+	int i;
+
+	spin_lock_irq(&uvsim_lock);
+	nr_steps = 0;
+	memset(plain_cpus, 0, sizeof(plain_cpus));
+	for (i = 0; i < UVSIM_MAX_CPUS; i++) {
+		if (cpu_slots[i].handle)
+			cpu_slots[i].cpu->next_step = 0;
+	}
+	spin_unlock_irq(&uvsim_lock);
+}
+
+static int script_boot(char *text)
+{
+	struct step s[3];
+	char *key;
+	u64 value;
+
+	diag308_step(&s[0], 8);
+	s[0].find_ipib = true;
+	if (text) {
+		key = next_pair(&text, &value);
+		if (!key || text || strcmp(key, "ipib"))
+			return -EINVAL;
+		s[0].find_ipib = false;
+		step_register(&s[0], "r2", value);
+	}
+	diag308_step(&s[1], 10);
+	memset(&s[2], 0, sizeof(s[2]));
+	s[2].protected = true;
+	s[2].any_cpu = true;
+	s[2].icpt = ICPT_ENABLED_WAIT;
+	return add_steps(s, 3);
+}
+
+static int script_set(char *text)
+{
+	char *word = strsep(&text, " \t\n");
+	struct step s = {};
+	int ret;
+
+	if (!strcmp(word, "boot"))
+		return script_boot(text);
+	if (!strcmp(word, "clear") && !text) {
+		clear_script();
+		return 0;
+	}
+	s.protected = !strcmp(word, "pv");
+	if (!s.protected && strcmp(word, "plain"))
+		return -EINVAL;
+	ret = parse_step(&s, text);
+	return ret ?: add_steps(&s, 1);
+}
+
+static int script_show(struct seq_file *m, void *v)
+{
+	unsigned int i;
+	struct step *s;
+
+	spin_lock_irq(&uvsim_lock);
+	for (i = 0; i < nr_steps; i++) {
+		s = &steps[i];
+		seq_puts(m, s->protected ? "pv" : "plain");
+		if (!s->any_cpu)
+			seq_printf(m, " cpu=%u", s->cpu);
+		if (s->store)
+			seq_printf(m, " at=0x%llx", s->at);
+		seq_printf(m, " icpt=0x%02x registers %u taken %llu\n", s->icpt, s->changes,
+			   s->taken);
+	}
+	spin_unlock_irq(&uvsim_lock);
+	return 0;
+}
+
 /* A file of text lines, read by NAME_show(), written through NAME_set() */
 #define TEXT_FILE(_name)							\
 static int _name##_open(struct inode *inode, struct file *file)			\
@@ -2837,6 +3269,7 @@ TEXT_FILE(counters);
 TEXT_FILE(objects);
 TEXT_FILE(violations);
 TEXT_FILE(qui);
+TEXT_FILE(script);
 
 /**
  * uvsim_control() - what a write to a file in debugfs does
@@ -2983,6 +3416,7 @@ static int __init uvsim_load(void)
 	debugfs_create_file("objects", 0600, debugfs_dir, NULL, &objects_fops);
 	debugfs_create_file("violations", 0600, debugfs_dir, NULL, &violations_fops);
 	debugfs_create_file("qui", 0600, debugfs_dir, NULL, &qui_fops);
+	debugfs_create_file("script", 0600, debugfs_dir, NULL, &script_fops);
 	debugfs_create_file("registers", 0200, debugfs_dir, NULL, &registers_fops);
 	return 0;
 free:

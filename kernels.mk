@@ -18,3 +18,13 @@ UNSET_5.10 :=
 ZGETDUMP_SUITES := trixie trixie-security bookworm
 ZGETDUMP_PACKAGES := s390-tools libatomic1 libc6-s390x-cross libfuse3-4 libgcc-s1 \
 	libglib2.0-0t64 libpcre2-8-0 libssl3t64|libssl3 libzstd1 zlib1g
+
+# QEMU for s390x as the VMM inside of the test kernel, and what it needs.
+VMM_SUITES := trixie trixie-security bookworm
+VMM_PACKAGES := libaio1t64 libatomic1 libblkid1 libbpf1 libc6-s390x-cross libcap2 \
+	libcapstone5 libelf1t64 libffi8 libfuse3-4 libgcc-s1 libglib2.0-0t64 libgmp10 \
+	libgnutls30t64 libhogweed6t64 libibverbs1 libidn2-0 libjpeg62-turbo libmount1 \
+	libnettle8t64 libnl-3-200 libnl-route-3-200 libnuma1 libp11-kit0 libpcre2-8-0 \
+	libpixman-1-0 libpng16-16t64|libpng16-16 librdmacm1t64 libsasl2-2 libseccomp2 \
+	libselinux1 libslirp0 libssl3t64|libssl3 libtasn1-6 libudev1 libunistring5 liburing2 \
+	libvdeplug2t64 libzstd1 qemu-system-data qemu-system-s390x zlib1g

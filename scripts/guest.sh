@@ -48,12 +48,33 @@ build_tools() {
 	echo "$BUILD/tools"
 }
 
+# build_vmm: Debian's unmodified QEMU for s390x and what drives it, one
+# GUESTPATH=FILE for pack per line. The loader knows the libraries.
+build_vmm() {
+	local root packages f
+	local qmp=$BUILD/guest/qmp loader=/lib/ld64.so.1 qemu=usr/bin/qemu-system-s390x
+	need VMM_SUITES
+	need VMM_PACKAGES
+	read -ra packages <<<"$VMM_PACKAGES"
+	root=$(deb_root vmm "$VMM_SUITES" "${packages[@]}")
+	mkdir -p "$BUILD/guest" "$BUILD/log"
+	[ "$qmp" -nt "$TOP/qemu/qmp.c" ] ||
+		"$CROSS-gcc" -O2 -Wall -Wextra -Werror -static -o "$qmp" "$TOP/qemu/qmp.c"
+	echo "/bin/qmp=$qmp"
+	echo "/bin/qemu-system-s390x=$root/$qemu"
+	echo "/usr/share/qemu/s390-ccw.img=$root/usr/share/qemu/s390-ccw.img"
+	qemu-s390x-static -L "$root" "$root$loader" --list "$root/$qemu" >"$BUILD/log/vmm"
+	for f in $loader $(sed -n 's/.* => \([^ ]*\) .*/\1/p' "$BUILD/log/vmm"); do
+		echo "/lib/${f##*/}=$root/usr/lib/s390x-linux-gnu/${f##*/}"
+	done | sort -u
+}
+
 # pack O OUT STEPS [GUESTPATH=FILE...]: OUT is the initramfs
 pack() {
 	local O=$1 out=$2 steps=$3 f
 	shift 3
 	{
-		for f in /dev /proc /sys /tmp /etc /bin /share; do
+		for f in /dev /proc /sys /tmp /etc /bin /lib /share /usr /usr/share /usr/share/qemu; do
 			echo "dir $f 755 0 0"
 		done
 		echo "nod /dev/console 600 0 0 c 5 1"

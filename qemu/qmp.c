@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * usage: qmp SCENARIO QEMU ARG...
+ * Starts QEMU with its monitor (-qmp stdio) connected to us and does what the
+ * lines of the file SCENARIO say, in this order:
+ *
+ *	# TEXT		print it
+ *	{...}		send a command, it must succeed
+ *	!TEXT {...}	send a command, it must fail with TEXT in the message; TEXT
+ *			is one word
+ *	event NAME	wait for the event, one that was not waited for before
+ *	poll FILE TEXT	read FILE until it contains TEXT
+ *	never FILE TEXT	FILE must not contain TEXT
+ *	write FILE TEXT	write() TEXT to FILE
+ *	unlink FILE
+ *	exit N		wait for QEMU's end, with this status
+ *
+ * Anything else that happens ends with a message and status 1. There is no
+ * timeout here, whoever starts this has one.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MAX_EVENTS 256
+
+static char *events[MAX_EVENTS];
+static int line_no, nr_events;
+static FILE *from_qemu;
+static int to_qemu;
+static pid_t qemu;
+
+static void __attribute__((noreturn, format(printf, 1, 2))) fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("qmp: line %d: ", line_no);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	printf("\n");
+	if (qemu > 0)
+		kill(qemu, SIGKILL);
+	exit(1);
+}
+
+static void start_qemu(char **argv)
+{
+	int sv[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv))
+		fail("socketpair: %s", strerror(errno));
+	fflush(NULL);
+	qemu = fork();
+	if (qemu < 0)
+		fail("fork: %s", strerror(errno));
+	if (!qemu) {
+		if (dup2(sv[1], 0) < 0 || dup2(sv[1], 1) < 0)
+			_exit(126);
+		execv(argv[0], argv);
+		dprintf(2, "qmp: cannot run %s: %s\n", argv[0], strerror(errno));
+		_exit(127);
+	}
+	close(sv[1]);
+	to_qemu = sv[0];
+	from_qemu = fdopen(sv[0], "r");
+	if (!from_qemu)
+		fail("fdopen: %s", strerror(errno));
+}
+
+/* NULL at the end; events are printed and kept */
+static char *receive(void)
+{
+	static char line[65536];
+	char *name;
+
+	if (!fgets(line, sizeof(line), from_qemu))
+		return NULL;
+	line[strcspn(line, "\r\n")] = 0;
+	printf("< %.300s\n", line);
+	name = strstr(line, "\"event\": \"");
+	if (name && nr_events < MAX_EVENTS) {
+		name += strlen("\"event\": \"");
+		events[nr_events++] = strndup(name, strcspn(name, "\""));
+	}
+	return line;
+}
+
+/* The answer to a command, @what for messages */
+static char *answer(const char *what)
+{
+	char *line;
+
+	do {
+		line = receive();
+		if (!line)
+			fail("QEMU has ended at %s", what);
+	} while (!strstr(line, "{\"return\":") && !strstr(line, "{\"error\":"));
+	return line;
+}
+
+static void command(const char *text, const char *error)
+{
+	size_t len = strlen(text);
+	char *line;
+
+	printf("> %s\n", text);
+	if (send(to_qemu, text, len, MSG_NOSIGNAL) != (ssize_t)len ||
+	    send(to_qemu, "\n", 1, MSG_NOSIGNAL) != 1)
+		fail("QEMU does not take %s", text);
+	line = answer(text);
+	if (!error && !strncmp(line, "{\"error\"", 8))
+		fail("it failed");
+	if (error && (strncmp(line, "{\"error\"", 8) || !strstr(line, error)))
+		fail("no error with \"%s\"", error);
+}
+
+static void wait_event(const char *name)
+{
+	int i;
+
+	for (;;) {
+		for (i = 0; i < nr_events; i++) {
+			if (!events[i] || strcmp(events[i], name))
+				continue;
+			events[i] = NULL;
+			return;
+		}
+		if (!receive())
+			fail("QEMU has ended, event %s did not come", name);
+	}
+}
+
+static bool contains(const char *file, const char *text)
+{
+	static char buf[65536];
+	ssize_t n, len = 0;
+	int fd;
+
+	fd = open(file, O_RDONLY);
+	if (fd < 0)
+		fail("open %s: %s", file, strerror(errno));
+	while ((n = read(fd, buf + len, sizeof(buf) - 1 - len)) > 0)
+		len += n;
+	close(fd);
+	buf[len] = 0;
+	return strstr(buf, text);
+}
+
+static void poll_file(const char *file, const char *text)
+{
+	while (!contains(file, text)) {
+		if (waitpid(qemu, NULL, WNOHANG))
+			fail("QEMU has ended, %s does not contain \"%s\"", file, text);
+		usleep(20000);
+	}
+}
+
+static void write_file(const char *file, const char *text)
+{
+	int fd = open(file, O_WRONLY | O_CREAT, 0600);
+	ssize_t len = strlen(text);
+
+	if (fd < 0 || write(fd, text, len) != len || close(fd))
+		fail("write to %s: %s", file, strerror(errno));
+}
+
+static void wait_exit(int expected)
+{
+	int status;
+
+	while (receive())
+		;
+	if (waitpid(qemu, &status, 0) != qemu)
+		fail("wait: %s", strerror(errno));
+	qemu = 0;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != expected)
+		fail("QEMU ended with status 0x%x", status);
+}
+
+static void step(char *line)
+{
+	char *word, *arg;
+
+	if (*line == '#') {
+		printf("%s\n", line);
+		return;
+	}
+	if (*line == '{') {
+		command(line, NULL);
+		return;
+	}
+	word = strsep(&line, " ");
+	arg = line ? strsep(&line, " ") : NULL;
+	if (*word == '!' && arg) {
+		arg[strlen(arg)] = line ? ' ' : 0;
+		command(arg, word + 1);
+	} else if (!strcmp(word, "event") && arg) {
+		wait_event(arg);
+	} else if (!strcmp(word, "poll") && line) {
+		poll_file(arg, line);
+	} else if (!strcmp(word, "never") && line) {
+		if (contains(arg, line))
+			fail("%s contains \"%s\"", arg, line);
+	} else if (!strcmp(word, "write") && line) {
+		write_file(arg, line);
+	} else if (!strcmp(word, "unlink") && arg) {
+		if (unlink(arg))
+			fail("unlink %s: %s", arg, strerror(errno));
+	} else if (!strcmp(word, "exit") && arg) {
+		wait_exit(atoi(arg));
+	} else {
+		fail("cannot understand \"%s\"", word);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static char line[4096];
+	FILE *scenario;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc < 3) {
+		fprintf(stderr, "usage: qmp SCENARIO QEMU ARG...\n");
+		return 2;
+	}
+	scenario = fopen(argv[1], "r");
+	if (!scenario)
+		fail("open %s: %s", argv[1], strerror(errno));
+	start_qemu(argv + 2);
+	if (!receive())
+		fail("QEMU has ended at once");
+	command("{\"execute\": \"qmp_capabilities\"}", NULL);
+	while (fgets(line, sizeof(line), scenario)) {
+		line_no++;
+		line[strcspn(line, "\n")] = 0;
+		if (*line)
+			step(line);
+	}
+	if (qemu)
+		fail("the scenario ends before QEMU");
+	return 0;
+}

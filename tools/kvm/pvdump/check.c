@@ -263,6 +263,219 @@ static void check_components(void)
 	free(img);
 }
 
+/* --- layouts of images --------------------------------------------------- */
+
+static void put_ipib(__u8 *img, __u64 at, const struct se_image *se, __u64 header_addr,
+		     __u64 header_len)
+{
+	struct se_ipib *ipib = (void *)(img + at);
+	unsigned int i;
+
+	ipib->len = htobe32(SE_PAGE);
+	ipib->version = SE_IPIB_VERSION;
+	ipib->pbt = SE_IPIB_PBT_PV;
+	ipib->num_comp = htobe32(se->num_comp);
+	ipib->header_addr = htobe64(header_addr);
+	ipib->header_len = htobe64(header_len);
+	for (i = 0; i < se->num_comp; i++) {
+		ipib->comp[i].tweak = htobe64(se->comp[i].tweak);
+		ipib->comp[i].addr = htobe64(se->comp[i].addr);
+		ipib->comp[i].size = htobe64(se->comp[i].size);
+	}
+}
+
+/* As genprotimg lays it out, with the header that it made: 22 component pages */
+static void check_genprotimg(const char *dir)
+{
+	__u8 *img = xcalloc(0x2b000), hash[32], key[32];
+	struct se_image made = {
+		.num_comp = 4,
+		.comp = {
+			{ 0x0000111111111111ULL, 0x15000, 0x10000 },
+			{ 0x0001222222222222ULL, 0x25000, 0x20 },
+			{ 0x0002333333333333ULL, 0x26000, 0x2345 },
+			{ 0x0003444444444444ULL, 0x29000, 0x2000 },
+		},
+	}, se;
+	char why[200], name[4096];
+
+	memcpy(img + 0x10000, stage3a, sizeof(stage3a));
+	/* stage3a fills in the header's address only when it runs */
+	put_ipib(img, 0x13000, &made, 0, 0);
+	memcpy(img + 0x14000, kat_header, sizeof(kat_header));
+	check(!se_parse(img, 0x2b000, &se, why, sizeof(why)) && se.ipib_addr == 0x13000 &&
+	      se.header_addr == 0x14000 && se.num_comp == 4 && se.comp[2].size == 0x3000,
+	      "genprotimg: header one page behind the IPIB found");
+	snprintf(name, sizeof(name), "%s/host.pem", dir);
+	unwrap_header_key("kat", (void *)(img + se.header_addr), se.nks, name, hash, key);
+	check(!memcmp(key, kat_header_key, sizeof(kat_header_key)), "genprotimg: key slot opened");
+	img[0x14000 + offsetof(struct se_header, nep) + 7] ^= 1;
+	check(se_parse(img, 0x2b000, &se, why, sizeof(why)) && strstr(why, "component pages"),
+	      "genprotimg: wrong number of pages detected");
+	free(img);
+}
+
+static void write_pem(const char *name, EVP_PKEY *key, X509 *cert, bool der)
+{
+	FILE *f = fopen(name, "w");
+	bool ok = f;
+
+	if (cert)
+		ok = ok && (der ? i2d_X509_fp(f, cert) : PEM_write_X509(f, cert)) == 1;
+	else
+		ok = ok && PEM_write_PUBKEY(f, key) == 1;
+	if (!ok || fclose(f))
+		die("cannot write '%s'", name);
+}
+
+/*
+ * What other tools may do otherwise than seimg: component numbers, place of the
+ * header, several slots, flags, components that are not encrypted.
+ */
+static void check_layouts(const char *dir)
+{
+	static const struct {
+		const char *name;
+		__u64 ipib, header, pcf, scf;
+		unsigned int slots;
+		__u8 first, step;
+		bool no_addr;
+	} layouts[] = {
+		{ "pvimg numbers", 0x40000, 0x41000,
+		  SE_PCF_ALLOW_DUMP | SE_PCF_PCKMO, 0, 1, 40, 10, false },
+		{ "header before the IPIB", 0x41000, 0x12000,
+		  SE_PCF_ALLOW_DUMP, 0, 1, 0, 1, false },
+		{ "header not on a page of its own", 0x12000, 0x12800,
+		  SE_PCF_ALLOW_DUMP, 0, 1, 0, 1, false },
+		{ "three slots, new flags", 0x12000, 0x13000,
+		  SE_PCF_ALLOW_DUMP | SE_PCF_PCKMO | 0x10 | 0x02, 0x6000000000000000ULL, 3, 0, 1,
+		  true },
+		{ "no encryption, no dump", 0x12000, 0x13000,
+		  SE_PCF_NO_ENCRYPTION, 0, 2, 0, 3, true },
+	};
+	EVP_PKEY *host = kat_key_pair(), *other = EVP_EC_gen("secp521r1");
+	char pem[4096], der[4096], cert[4096], key_name[4096], why[200];
+	X509 *x509 = X509_new();
+	size_t i, c;
+
+	snprintf(pem, sizeof(pem), "%s/other.pem", dir);
+	snprintf(cert, sizeof(cert), "%s/cert.pem", dir);
+	snprintf(der, sizeof(der), "%s/cert.der", dir);
+	snprintf(key_name, sizeof(key_name), "%s/host.pem", dir);
+	if (!x509 || !X509_set_pubkey(x509, host) ||
+	    !X509_gmtime_adj(X509_getm_notBefore(x509), 0) ||
+	    !X509_gmtime_adj(X509_getm_notAfter(x509), 3600) ||
+	    !X509_sign(x509, host, EVP_sha512()))
+		die_crypto("making a certificate");
+	write_pem(pem, other, NULL, false);
+	write_pem(cert, NULL, x509, false);
+	write_pem(der, NULL, x509, true);
+
+	for (i = 0; i < ARRAY_SIZE(layouts); i++) {
+		struct build_args a = { .pcf = layouts[i].pcf };
+		__u8 *img = xcalloc(0x50000), hash[32], key[32], area[SE_HEADER_MAX];
+		struct se_secret secret = { .scf = htobe64(layouts[i].scf) };
+		const struct se_secret *s = (void *)area;
+		struct se_image made = { }, se;
+		struct se_header *h;
+		struct digests d;
+		bool ok;
+
+		/* ours is the last slot */
+		for (c = 0; c + 1 < layouts[i].slots; c++)
+			a.host_keys[a.num_host_keys++] = pem;
+		a.host_keys[a.num_host_keys++] = i % 2 ? der : cert;
+		for (c = 0; c < 3; c++)
+			add_component(&made, layouts[i].first + c * layouts[i].step,
+				      0x15000 + c * 0x4000, c ? 0x1800 : 0x3000);
+		made.header_size = sizeof(*h) + a.num_host_keys * sizeof(struct se_key_slot) +
+				   sizeof(secret) + SE_TAG_LEN;
+		random_bytes(secret.xts_key, sizeof(secret.xts_key));
+		random_bytes(img + 0x15000, 0x10000);
+		for (c = 0; c < 3 && !(a.pcf & SE_PCF_NO_ENCRYPTION); c++)
+			xts_component(true, secret.xts_key, made.comp[c].tweak,
+				      img + made.comp[c].addr, made.comp[c].size);
+		put_ipib(img, layouts[i].ipib, &made,
+			 layouts[i].no_addr ? 0 : layouts[i].header,
+			 layouts[i].no_addr ? 0 : made.header_size);
+		write_header(&a, img, &made, &secret, (void *)(img + layouts[i].header));
+
+		ok = !se_parse(img, 0x50000, &se, why, sizeof(why)) &&
+		     se.ipib_addr == layouts[i].ipib && se.header_addr == layouts[i].header &&
+		     se.nks == layouts[i].slots && se.pcf == layouts[i].pcf && se.num_comp == 3 &&
+		     !memcmp(se.comp, made.comp, 3 * sizeof(se.comp[0]));
+		check(ok, "%s: parsed", layouts[i].name);
+		if (ok) {
+			h = (void *)(img + se.header_addr);
+			unwrap_header_key("made", h, se.nks, key_name, hash, key);
+			check(open_header(h, &se, key, area) &&
+			      be64toh(s->scf) == layouts[i].scf &&
+			      !memcmp(s->xts_key, secret.xts_key, sizeof(secret.xts_key)),
+			      "%s: opened with the key of the last slot", layouts[i].name);
+			measure(img, &se, &d);
+			ok = !memcmp(d.pld, h->pld, 64) && !memcmp(d.ald, h->ald, 64) &&
+			     !memcmp(d.tld, h->tld, 64);
+			check(ok, "%s: digests", layouts[i].name);
+			img[se.comp[1].addr] ^= 1;
+			measure(img, &se, &d);
+			check(memcmp(d.pld, h->pld, 64), "%s: changed page detected",
+			      layouts[i].name);
+		}
+		free(img);
+	}
+	X509_free(x509);
+	EVP_PKEY_free(host);
+	EVP_PKEY_free(other);
+	unlink(pem);
+	unlink(cert);
+	unlink(der);
+}
+
+/*
+ * An image of the memory of a Linux that has run: what is not zero, all of it,
+ * in no more components than an IPIB has room for.
+ */
+static void check_from_dump(const char *dir)
+{
+	static const unsigned int dots[] = { 1, 50, SE_MAX_COMP, SE_MAX_COMP + 1, 600 };
+	size_t pages = 2048, len = pages * SE_PAGE, i, c;
+	char name[4096];
+
+	snprintf(name, sizeof(name), "%s/memory.bin", dir);
+	for (i = 0; i < ARRAY_SIZE(dots); i++) {
+		struct build_args a = { .from_dump = name };
+		__u8 *mem = xcalloc(len), *seen = xcalloc(len), *img;
+		struct se_image se = { };
+		unsigned int left = dots[i], zeros = 0;
+		__u64 end;
+		FILE *f;
+
+		for (c = 0; left; c += i % 2 ? 2 : 3) {
+			mem[c * SE_PAGE + 17] = 1;
+			left--;
+		}
+		mem[len - 1] = 1;
+		f = fopen(name, "w");
+		if (!f || fwrite(mem, len, 1, f) != 1 || fclose(f))
+			die("cannot write '%s'", name);
+		img = load_dump(&a, &se, &end);
+		for (c = 0; c < se.num_comp; c++) {
+			memcpy(seen + se.comp[c].addr, img + se.comp[c].addr, se.comp[c].size);
+			for (size_t p = 0; p < se.comp[c].size; p += SE_PAGE)
+				zeros += is_zero(mem + se.comp[c].addr + p, SE_PAGE);
+		}
+		check(end == len && se.num_comp <= SE_MAX_COMP && !memcmp(seen, mem, len) &&
+		      (dots[i] >= SE_MAX_COMP ? se.num_comp == SE_MAX_COMP && zeros :
+						se.num_comp == dots[i] + 1 && !zeros),
+		      "memory in %u pieces: %u components, %u pages of zeros in them",
+		      dots[i] + 1, se.num_comp, zeros);
+		free(mem);
+		free(seen);
+		free(img);
+	}
+	unlink(name);
+}
+
 /* --- an Ultravisor behind ioctl() ---------------------------------------- */
 
 #define VM_FD		1000
@@ -637,6 +850,9 @@ int main(int argc, char **argv)
 		die("cannot make a directory: %s", strerror(errno));
 	check_header(dir);
 	check_components();
+	check_genprotimg(dir);
+	check_layouts(dir);
+	check_from_dump(dir);
 	check_dump(dir);
 	printf("1..%u\n", num_tests);
 	for (i = 0; argc < 2 && i < ARRAY_SIZE(files); i++) {

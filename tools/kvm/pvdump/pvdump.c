@@ -26,6 +26,7 @@
 #include "sehdr.h"
 
 #define MAX_CPUS	248
+#define IMAGE_TAIL	PVDUMP_MIB	/* room behind the memory, for an image's last pages */
 
 #define EXIT_USAGE	2
 #define EXIT_REFUSED	3
@@ -71,7 +72,7 @@ error(int ret, const char *fmt, ...)
 
 static int map_memory(struct vm *vm)
 {
-	__u64 room = vm->memory_size + PVDUMP_MIB;
+	__u64 room = vm->memory_size + IMAGE_TAIL + PVDUMP_MIB;
 	__u8 *p;
 
 	p = mmap(NULL, room, PROT_READ | PROT_WRITE,
@@ -85,10 +86,21 @@ static int map_memory(struct vm *vm)
 	return 0;
 }
 
-/* An image's file offsets are guest addresses: read it to where it belongs */
+static int does_not_fit(struct vm *vm, const char *name)
+{
+	return error(1, "image '%s' does not fit into %llu MiB of memory: give more with -m",
+		     name, vm->memory_size / PVDUMP_MIB);
+}
+
+/*
+ * An image's file offsets are guest addresses: read it to where it belongs.
+ * IPIB and SE header, which the guest does not need any more, may stand behind
+ * the guest's memory.
+ */
 static int load_image(struct vm *vm, const char *name)
 {
-	__u64 len = 0;
+	__u64 room = vm->memory_size + IMAGE_TAIL, len = 0;
+	unsigned int i;
 	char why[200];
 	ssize_t n;
 	int fd;
@@ -97,24 +109,16 @@ static int load_image(struct vm *vm, const char *name)
 	if (fd < 0)
 		return error(1, "cannot open image '%s': %s", name, strerror(errno));
 	for (;;) {
-		char more;
-
-		if (len < vm->memory_size)
-			n = read(fd, vm->memory + len, vm->memory_size - len);
-		else
-			n = read(fd, &more, 1);
+		n = read(fd, vm->memory + len, room - len);
 		if (n < 0 && errno == EINTR && !stop_signal)
 			continue;
 		if (n <= 0)
 			break;
-		if (len == vm->memory_size) {
-			close(fd);
-			return error(1,
-				     "image '%s' does not fit into %llu MiB of memory: give more with -m",
-				     name,
-				     (vm->memory_size / PVDUMP_MIB));
-		}
 		len += n;
+		if (len == room) {
+			close(fd);
+			return does_not_fit(vm, name);
+		}
 	}
 	close(fd);
 	if (n < 0)
@@ -123,6 +127,9 @@ static int load_image(struct vm *vm, const char *name)
 		return error(1, "image '%s' is empty", name);
 	if (se_parse(vm->memory, len, &vm->se, why, sizeof(why)))
 		return error(1, "image '%s': %s", name, why);
+	for (i = 0; i < vm->se.num_comp; i++)
+		if (vm->se.comp[i].addr + vm->se.comp[i].size > vm->memory_size)
+			return does_not_fit(vm, name);
 	return 0;
 }
 
@@ -215,17 +222,19 @@ static int protect_vm(struct vm *vm)
  * Spawned, not forked: a copy of the page tables of a protected guest's memory
  * would have to be torn down page by page.
  */
-static int run_command(const char *cmd, bool stdout_taken)
+static int run_command(const struct vm *vm, const char *cmd, bool stdout_taken)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t sigs;
-	char pid_text[16];
+	char pid_text[16], memory_text[24];
 	int err, status;
 	pid_t pid;
 
 	snprintf(pid_text, sizeof(pid_text), "%ld", (long)getpid());
 	setenv("PVDUMP_PID", pid_text, 1);
+	snprintf(memory_text, sizeof(memory_text), "%ju", (uintmax_t)(uintptr_t)vm->memory);
+	setenv("PVDUMP_MEMORY", memory_text, 1);
 	sigemptyset(&sigs);
 	sigaddset(&sigs, SIGPIPE);
 	posix_spawnattr_init(&attr);
@@ -388,8 +397,9 @@ static const char help_text[] =
 "    --chunk MIB         query the metadata for so much guest memory at a time\n"
 "                        (default 64); 4 KiB of memory needed for each MiB\n"
 "    --exec CMD          run CMD with /bin/sh after the VM is protected and before it\n"
-"                        is dumped; PVDUMP_PID in its environment is pvdump's process\n"
-"                        id. If CMD fails there is no dump\n"
+"                        is dumped. In its environment PVDUMP_PID is pvdump's process id\n"
+"                        and PVDUMP_MEMORY the address of the guest's memory in that\n"
+"                        process. If CMD fails there is no dump\n"
 "    --progress          show progress, also if standard error is no terminal\n"
 "    -q, --quiet         show no progress\n"
 "    --help, --version\n"
@@ -534,7 +544,7 @@ static int run(struct vm *vm, struct args *a)
 		return 1;
 	if (create_vm(vm) || protect_vm(vm))
 		return 1;
-	if (a->exec && run_command(a->exec, a->out.fd == STDOUT_FILENO))
+	if (a->exec && run_command(vm, a->exec, a->out.fd == STDOUT_FILENO))
 		return 1;
 	ret = dump(vm, a);
 	if (!ret && commit_output(&a->out))

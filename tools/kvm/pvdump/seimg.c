@@ -337,7 +337,7 @@ static void check_p521(const char *name, EVP_PKEY *pkey)
 		die("'%s': the key is not an EC key on curve P-521 (secp521r1)", name);
 }
 
-/* A host key document: X.509 certificate, or a bare public key, in PEM */
+/* A host key document: X.509 certificate in PEM or DER, or a bare public key in PEM */
 static EVP_PKEY *load_public(const char *name)
 {
 	size_t len;
@@ -349,6 +349,10 @@ static EVP_PKEY *load_public(const char *name)
 	if (!bio)
 		die_crypto("reading a key");
 	x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	if (!x509) {
+		BIO_reset(bio);
+		x509 = d2i_X509_bio(bio, NULL);
+	}
 	if (x509) {
 		pkey = X509_get_pubkey(x509);
 		X509_free(x509);
@@ -357,7 +361,8 @@ static EVP_PKEY *load_public(const char *name)
 		pkey = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
 	}
 	if (!pkey)
-		die("'%s' is no host key document (X.509 certificate or public key, PEM)", name);
+		die("'%s' is no host key document (X.509 certificate, PEM or DER, or public key, PEM)",
+		    name);
 	check_p521(name, pkey);
 	BIO_free(bio);
 	free(buf);
@@ -508,14 +513,18 @@ static __u8 *load_image(const char *name, struct se_image *se, size_t *len)
 
 /* What the guest finds in its memory: the components, and zeros elsewhere */
 static void write_plain(const char *name, const __u8 *plain,
-			const struct se_image *se, __u64 memory, __u64 image_len)
+			const struct se_image *se, __u64 memory)
 {
 	struct outfile *out;
+	__u64 end = 0;
 	unsigned int i;
 
-	if (image_len > memory * MIB)
+	for (i = 0; i < se->num_comp; i++)
+		if (se->comp[i].addr + se->comp[i].size > end)
+			end = se->comp[i].addr + se->comp[i].size;
+	if (end > memory * MIB)
 		die("--memory %llu is too small: the image needs %llu bytes, that is %llu MiB",
-		    memory, image_len, (image_len + MIB - 1) / MIB);
+		    memory, end, (end + MIB - 1) / MIB);
 	out = out_create(name, 0600);
 	if (ftruncate(out->fd, memory * MIB))
 		die("cannot write '%s': %s", name, strerror(errno));
@@ -648,7 +657,7 @@ static __u8 *read_memory(const char *name, size_t *len)
 struct build_args {
 	const char *output;
 	const char *kernel;
-	const char *memory_image;
+	const char *from_dump;
 	const char *cmdline;
 	const char *ramdisk;
 	const char *cck;
@@ -698,23 +707,77 @@ static void add_component(struct se_image *se, __u16 number, __u64 addr, __u64 l
 	se->nep += c->size / SE_PAGE;
 }
 
+static bool is_zero(const __u8 *p, size_t len)
+{
+	return !p[0] && !memcmp(p, p + 1, len - 1);
+}
+
+/*
+ * What is not zero becomes components. An IPIB has room for so many only, so
+ * those with the fewest zero pages between them are joined.
+ */
+static __u8 *load_dump(const struct build_args *a, struct se_image *se, __u64 *end)
+{
+	size_t len, off, num = 0, room = 0, max_gap = 0, i, n;
+	struct range {
+		__u64 start;
+		__u64 end;
+	} *r = NULL;
+	__u8 *mem = read_memory(a->from_dump, &len);
+
+	for (off = 0; off < len; off += SE_PAGE) {
+		if (is_zero(mem + off, SE_PAGE))
+			continue;
+		if (num && r[num - 1].end == off) {
+			r[num - 1].end += SE_PAGE;
+			continue;
+		}
+		if (num == room) {
+			room = 2 * room + 256;
+			r = realloc(r, room * sizeof(*r));
+			if (!r)
+				die("out of memory (%zu ranges)", room);
+		}
+		r[num++] = (struct range){ off, off + SE_PAGE };
+	}
+	if (!num)
+		die("'%s': all of the memory is zero", a->from_dump);
+	while (num > SE_MAX_COMP) {
+		max_gap = max_gap ? 2 * max_gap : SE_PAGE;
+		for (i = 1, n = 0; i < num; i++) {
+			/* no more than needed: a joined gap is no longer untouched */
+			if (r[i].start - r[n].end <= max_gap && num - (i - n - 1) > SE_MAX_COMP)
+				r[n].end = r[i].end;
+			else
+				r[++n] = r[i];
+		}
+		num = n + 1;
+	}
+	for (i = 0; i < num; i++)
+		add_component(se, i, r[i].start, r[i].end - r[i].start);
+	free(r);
+	*end = SE_PAGE_UP(len);
+	if (*end > IMAGE_MAX - 16 * SE_PAGE)
+		die("'%s' is too large: an image ends below 2 GiB", a->from_dump);
+	mem = realloc(mem, *end + 2 * SE_PAGE + SE_HEADER_MAX);
+	if (!mem)
+		die("out of memory for '%s'", a->from_dump);
+	memset(mem + len, 0, *end + 2 * SE_PAGE + SE_HEADER_MAX - len);
+	return mem;
+}
+
 /* Reads the components to where the guest finds them; returns the memory */
 static __u8 *load_components(const struct build_args *a, struct se_image *se, __u64 *end)
 {
-	const char *name = a->kernel ? a->kernel : a->memory_image;
 	size_t kernel_len, ramdisk_len = 0;
-	__u8 *kernel = a->kernel ? read_file(name, &kernel_len) : read_memory(name, &kernel_len);
-	__u64 ramdisk_addr = 0;
+	__u8 *kernel = read_file(a->kernel, &kernel_len);
+	__u64 start = KERNEL_ENTRY, ramdisk_addr = 0;
 	__u8 *ramdisk = NULL;
-	__u64 start = 0;
 	__u8 *img;
 
-	if (a->kernel) {
-		start = KERNEL_ENTRY;
-		if (kernel_len < KERNEL_CMDLINE + KERNEL_CMDLINE_LEN ||
-		    memcmp(kernel + KERNEL_MAGIC_AT, "S390EP", 6))
-			die("'%s' is no s390x kernel: take arch/s390/boot/bzImage", name);
-	}
+	if (kernel_len < KERNEL_CMDLINE + KERNEL_CMDLINE_LEN ||
+	    memcmp(kernel + KERNEL_MAGIC_AT, "S390EP", 6))
+		die("'%s' is no s390x kernel: take arch/s390/boot/bzImage", a->kernel);
 	add_component(se, 0, start, kernel_len - start);
 	*end = SE_PAGE_UP(kernel_len);
 	if (a->ramdisk) {
@@ -724,7 +787,7 @@ static __u8 *load_components(const struct build_args *a, struct se_image *se, __
 		*end = ramdisk_addr + SE_PAGE_UP(ramdisk_len);
 	}
 	if (*end > IMAGE_MAX - 16 * SE_PAGE)
-		die("'%s' and the ramdisk are too large: an image ends below 2 GiB", name);
+		die("'%s' and the ramdisk are too large: an image ends below 2 GiB", a->kernel);
 	/* behind the components: loader, IPIB, SE header */
 	img = xcalloc(*end + 2 * SE_PAGE + SE_HEADER_MAX);
 	memcpy(img + start, kernel + start, kernel_len - start);
@@ -740,12 +803,12 @@ static __u8 *load_components(const struct build_args *a, struct se_image *se, __
 	return img;
 }
 
-static void fill_secret(const struct build_args *a, struct se_secret *secret)
+static void fill_secret(const struct build_args *a, __u64 start, struct se_secret *secret)
 {
 	random_bytes(secret->cck, 32);
 	random_bytes(secret->xts_key, 64);
-	secret->psw_mask = htobe64(PSW_MASK_64BIT);
-	secret->psw_addr = htobe64(KERNEL_ENTRY);
+	secret->psw_mask = htobe64(a->kernel ? PSW_MASK_64BIT : PSW_MASK_WAIT_64BIT);
+	secret->psw_addr = htobe64(start);
 	if (a->cck) {
 		size_t len;
 		__u8 *cck = read_file(a->cck, &len);
@@ -808,19 +871,19 @@ static int build(const struct build_args *a)
 	struct se_secret secret = { };
 	struct se_image se = { };
 	struct se_ipib *ipib;
-	__u64 end, len;
+	__u64 end, len, at, n;
 	struct outfile *out;
 	unsigned int i;
 	__u8 *img;
 
-	img = load_components(a, &se, &end);
+	img = a->kernel ? load_components(a, &se, &end) : load_dump(a, &se, &end);
 	se.header_size = sizeof(struct se_header) + sizeof(secret) + SE_TAG_LEN +
 			 a->num_host_keys * sizeof(struct se_key_slot);
 	len = end + 2 * SE_PAGE + se.header_size;
 	if (a->plain)
-		write_plain(a->plain, img, &se, a->memory, len);
+		write_plain(a->plain, img, &se, a->memory);
 
-	fill_secret(a, &secret);
+	fill_secret(a, se.comp[0].addr, &secret);
 	if (!(a->pcf & SE_PCF_NO_ENCRYPTION))
 		for (i = 0; i < se.num_comp; i++)
 			xts_component(true, secret.xts_key, se.comp[i].tweak,
@@ -830,8 +893,8 @@ static int build(const struct build_args *a)
 		put_u64(img, PSW_SHORT_31BIT | end);
 		put_u64(img + LC_PGM_NEW_PSW, PSW_MASK_WAIT_64BIT);
 		put_u64(img + LC_PGM_NEW_PSW + 8, LC_PGM_NEW_PSW);
+		memcpy(img + end, stage3a, sizeof(stage3a));
 	}
-	memcpy(img + end, stage3a, sizeof(stage3a));
 	ipib = (struct se_ipib *)(img + end + SE_PAGE);
 	ipib->len = htobe32(SE_PAGE);
 	ipib->version = SE_IPIB_VERSION;
@@ -850,7 +913,12 @@ static int build(const struct build_args *a)
 	OPENSSL_cleanse(&secret, sizeof(secret));
 
 	out = out_create(a->output, 0666);
-	out_write(out, 0, img, len);
+	/* with holes, as memory has them */
+	for (at = 0; at < len; at += n) {
+		n = len - at < SE_PAGE ? len - at : SE_PAGE;
+		if (!is_zero(img + at, n))
+			out_write(out, at, img + at, n);
+	}
 	out_commit();
 	free(img);
 	return 0;
@@ -907,7 +975,7 @@ struct info_args {
 };
 
 /* Returns what is wrong, or NULL */
-static const char *info_secret(const struct info_args *a, __u8 *img, size_t len,
+static const char *info_secret(const struct info_args *a, __u8 *img,
 			       const struct se_image *se, const struct se_header *h,
 			       const __u8 header_key[32])
 {
@@ -944,7 +1012,7 @@ static const char *info_secret(const struct info_args *a, __u8 *img, size_t len,
 	}
 	OPENSSL_cleanse(area, sizeof(area));
 	if (!problem && a->plain) {
-		write_plain(a->plain, img, se, a->memory, len);
+		write_plain(a->plain, img, se, a->memory);
 		out_commit();
 	}
 	return problem;
@@ -994,7 +1062,7 @@ static int info(const struct info_args *a)
 	if (!report_digest("tweak list digest", d.tld, h->tld))
 		problem = "the components' tweaks were modified (tweak list digest)";
 	if (!problem && (a->private_key || a->header_key))
-		problem = info_secret(a, img, len, &se, h, header_key);
+		problem = info_secret(a, img, &se, h, header_key);
 	OPENSSL_cleanse(header_key, sizeof(header_key));
 	free(img);
 	if (fflush(stdout))
@@ -1202,13 +1270,15 @@ static int make_regs(const char *output, const char *core, __u32 cpus)
 /* Memory must be one gapless range from 0, in any number of segments */
 static bool compare_memory(const struct core *c, const char *plain)
 {
-	__u8 *want = xcalloc(MIB), *have = xcalloc(MIB);
-	__u64 size, addr = 0, diffs = 0, first = 0;
-	int fd = open_sized(plain, &size);
+	__u64 addr = 0, diffs = 0, first = 0;
+	size_t size;
+	__u8 *all = read_memory(plain, &size), *have = xcalloc(MIB);
+	bool equal = false;
 	unsigned int i;
 
 	for (i = 0; i < c->num_phdrs; i++) {
 		const struct elf64_phdr *p = &c->phdrs[i];
+		const __u8 *want;
 		__u64 off, n, b;
 
 		if (p->p_type != PT_LOAD)
@@ -1216,12 +1286,12 @@ static bool compare_memory(const struct core *c, const char *plain)
 		if (p->p_paddr != addr) {
 			printf("'%s': memory 0x%llx to 0x%llx is missing or there twice\n",
 			       c->name, addr, p->p_paddr);
-			goto differ;
+			goto out;
 		}
 		if (p->p_memsz > size - addr || p->p_filesz > p->p_memsz) {
-			printf("'%s' has 0x%llx bytes of memory, '%s' only 0x%llx\n",
+			printf("'%s' has 0x%llx bytes of memory, '%s' only 0x%zx\n",
 			       c->name, addr + p->p_memsz, plain, size);
-			goto differ;
+			goto out;
 		}
 		for (off = 0; off < p->p_memsz; off += n) {
 			n = p->p_memsz - off < MIB ? p->p_memsz - off : MIB;
@@ -1229,7 +1299,7 @@ static bool compare_memory(const struct core *c, const char *plain)
 			    p->p_filesz - off < n ? p->p_filesz - off : n;
 			memset(have + b, 0, n - b);
 			read_at(c->fd, c->name, p->p_offset + off, have, b);
-			read_at(fd, plain, addr + off, want, n);
+			want = all + addr + off;
 			if (!memcmp(want, have, n))
 				continue;
 			for (b = 0; b < n; b++) {
@@ -1248,20 +1318,15 @@ static bool compare_memory(const struct core *c, const char *plain)
 		printf("'%s': %llu bytes of memory differ, the first at 0x%llx\n",
 		       c->name, diffs, first);
 	else if (addr != size)
-		printf("'%s' has 0x%llx bytes of memory, not the 0x%llx of '%s'\n",
+		printf("'%s' has 0x%llx bytes of memory, not the 0x%zx of '%s'\n",
 		       c->name, addr, size, plain);
-	if (diffs || addr != size)
-		goto differ;
-	printf("memory: %llu bytes equal\n", size);
-	close(fd);
-	free(want);
+	equal = !diffs && addr == size;
+	if (equal)
+		printf("memory: %zu bytes equal\n", size);
+out:
+	free(all);
 	free(have);
-	return true;
-differ:
-	close(fd);
-	free(want);
-	free(have);
-	return false;
+	return equal;
 }
 
 static int compare(const char *plain, const char *regs_name, const char *name)
@@ -1369,7 +1434,7 @@ static int search(const char *plain_name, const char *name)
 	__u8 *plain, *hay;
 	__u64 in_plain, in_hay;
 
-	plain = read_file(plain_name, &plain_len);
+	plain = read_memory(plain_name, &plain_len);
 	hay = read_file(name, &len);
 	for (i = 0; i + PIECE_LEN <= plain_len; i += PIECE_STEP)
 		add_piece(&ps, plain + i);
@@ -1403,13 +1468,15 @@ static const char usage_text[] =
 "    only has to copy the file to address 0.\n"
 "    -o, --output IMAGE     the image\n"
 "    --kernel BZIMAGE       arch/s390/boot/bzImage of an s390x kernel\n"
-"    --memory-image FILE    instead of a kernel: contents of the memory from address 0,\n"
-"                           flat or in an ELF core. Such an image has no IPL PSW, it is\n"
-"                           for VMMs that find the SE header themselves, as pvdump does\n"
+"    --from-dump FILE       instead of a kernel: the memory of a Linux that has run, an\n"
+"                           ELF core or flat. What is not zero becomes components, the\n"
+"                           rest of the guest's memory stays untouched. Such a guest\n"
+"                           cannot be started, and IPIB and SE header stand behind its\n"
+"                           memory: for pvdump, which finds the SE header itself\n"
 "    --cmdline TEXT|@FILE   kernel command line, at most 895 bytes\n"
 "    --ramdisk FILE         initial ramdisk\n"
-"    --host-key KEY         host key document: X.509 certificate or public key, PEM,\n"
-"                           curve P-521; one for each host that may run the guest.\n"
+"    --host-key KEY         host key document: X.509 certificate (PEM or DER) or public\n"
+"                           key (PEM), curve P-521; one for each host that may run it.\n"
 "                           Certificates are not verified: do that before\n"
 "    --cck FILE             customer communication key, 32 raw bytes, decrypts dumps\n"
 "    --allow-dump           the host may dump the guest; needs --cck\n"
@@ -1425,17 +1492,19 @@ static const char usage_text[] =
 "    Print what is in an image and verify it: structure, page count, digests; with a\n"
 "    key also the header's tag. --plain decrypts the components.\n"
 "\n"
-"seimg regs -o FILE --cpus N | --core ELF\n"
+"seimg regs -o FILE --cpus N | --from-dump ELF\n"
 "    Write records for uvsim's registers file: for N CPUs, every register distinct, or\n"
 "    the registers in an ELF core.\n"
 "\n"
 "seimg compare --plain FILE --regs FILE ELF\n"
 "    Compare every byte of memory and every register in a dump that zgetdump has\n"
 "    decrypted to ELF with what the guest was given, and name the first difference.\n"
+"    --plain FILE           the memory, flat or an ELF core\n"
+"    --regs FILE            the registers, from seimg regs\n"
 "\n"
 "seimg search --plain FILE DUMP\n"
-"    Search a dump for pieces of the plain memory, of 16 bytes each, taken from all\n"
-"    over it. An encrypted dump has none of them.\n"
+"    Search a dump for pieces of the plain memory (flat or an ELF core), of 16 bytes\n"
+"    each, taken from all over it. An encrypted dump has none of them.\n"
 "\n"
 "seimg --help | --version\n"
 "\n"
@@ -1457,9 +1526,9 @@ usage(const char *fmt, ...)
 }
 
 enum {
-	OPT_KERNEL = 256, OPT_MEMORY_IMAGE, OPT_CMDLINE, OPT_RAMDISK, OPT_HOST_KEY, OPT_CCK,
+	OPT_KERNEL = 256, OPT_FROM_DUMP, OPT_CMDLINE, OPT_RAMDISK, OPT_HOST_KEY, OPT_CCK,
 	OPT_ALLOW_DUMP, OPT_NO_ENCRYPTION, OPT_PLAIN, OPT_MEMORY, OPT_PRIVATE,
-	OPT_HEADER_KEY, OPT_CPUS, OPT_CORE, OPT_REGS,
+	OPT_HEADER_KEY, OPT_CPUS, OPT_REGS,
 };
 
 /* A parsed command line; which options a subcommand takes is up to it */
@@ -1468,7 +1537,6 @@ struct options {
 	const char *private_key;
 	const char *header_key;
 	const char *regs;
-	const char *core;
 	const char *operand;
 	__u64 cpus;
 };
@@ -1486,8 +1554,8 @@ static void parse_options(int argc, char **argv, const struct option *allowed,
 		case OPT_KERNEL:
 			o->build.kernel = optarg;
 			break;
-		case OPT_MEMORY_IMAGE:
-			o->build.memory_image = optarg;
+		case OPT_FROM_DUMP:
+			o->build.from_dump = optarg;
 			break;
 		case OPT_CMDLINE:
 			o->build.cmdline = optarg;
@@ -1524,9 +1592,6 @@ static void parse_options(int argc, char **argv, const struct option *allowed,
 		case OPT_CPUS:
 			o->cpus = parse_number("cpus", optarg, REC_MAX_CPUS);
 			break;
-		case OPT_CORE:
-			o->core = optarg;
-			break;
 		case OPT_REGS:
 			o->regs = optarg;
 			break;
@@ -1552,7 +1617,7 @@ static int cmd_build(int argc, char **argv)
 	static const struct option allowed[] = {
 		{ "output", required_argument, NULL, 'o' },
 		{ "kernel", required_argument, NULL, OPT_KERNEL },
-		{ "memory-image", required_argument, NULL, OPT_MEMORY_IMAGE },
+		{ "from-dump", required_argument, NULL, OPT_FROM_DUMP },
 		{ "cmdline", required_argument, NULL, OPT_CMDLINE },
 		{ "ramdisk", required_argument, NULL, OPT_RAMDISK },
 		{ "host-key", required_argument, NULL, OPT_HOST_KEY },
@@ -1571,9 +1636,9 @@ static int cmd_build(int argc, char **argv)
 		usage("'%s' is too much", o.operand);
 	if (!o.build.output || !o.build.num_host_keys)
 		usage("build needs -o and --host-key");
-	if (!o.build.kernel == !o.build.memory_image)
-		usage("build needs either --kernel or --memory-image");
-	if (o.build.memory_image && (o.build.cmdline || o.build.ramdisk))
+	if (!o.build.kernel == !o.build.from_dump)
+		usage("build needs either --kernel or --from-dump");
+	if (o.build.from_dump && (o.build.cmdline || o.build.ramdisk))
 		usage("--cmdline and --ramdisk need --kernel");
 	if (o.build.pcf & SE_PCF_ALLOW_DUMP && !o.build.cck)
 		usage("--allow-dump needs --cck: without the key nobody can read a dump");
@@ -1624,15 +1689,16 @@ static int cmd_regs(int argc, char **argv)
 	static const struct option allowed[] = {
 		{ "output", required_argument, NULL, 'o' },
 		{ "cpus", required_argument, NULL, OPT_CPUS },
-		{ "core", required_argument, NULL, OPT_CORE },
+		{ "from-dump", required_argument, NULL, OPT_FROM_DUMP },
 		{ }
 	};
 	struct options o = { };
 
 	parse_options(argc, argv, allowed, &o);
-	if (o.operand || !o.build.output || !o.cpus == !o.core)
-		usage("regs needs -o and either --cpus or --core");
-	return make_regs(o.build.output, o.core, o.core ? CORE_MAX_CPUS : o.cpus);
+	if (o.operand || !o.build.output || !o.cpus == !o.build.from_dump)
+		usage("regs needs -o and either --cpus or --from-dump");
+	return make_regs(o.build.output, o.build.from_dump,
+			 o.build.from_dump ? CORE_MAX_CPUS : o.cpus);
 }
 
 static int cmd_compare(int argc, char **argv)

@@ -12,12 +12,14 @@ SKIPS_5.10 :=
 # Symbols of the fragment that this kernel's Kconfig cannot give.
 UNSET_5.10 :=
 
-# zgetdump for s390x and the libraries it needs, run by qemu-s390x-static. The
-# suites after the first one are for packages that the site lacks there. libc6 is
-# the one for cross compilers, which does not depend on s390x being up to date.
-ZGETDUMP_SUITES := trixie trixie-security bookworm
-ZGETDUMP_PACKAGES := s390-tools libatomic1 libc6-s390x-cross libfuse3-4 libgcc-s1 \
-	libglib2.0-0t64 libpcre2-8-0 libssl3t64|libssl3 libzstd1 zlib1g
+# zgetdump and crash for s390x with the libraries they need, run by
+# qemu-s390x-static, and the shell of the test machine in make demo. The suites
+# after the first one are for packages that the site lacks there. libc6 is the one
+# for cross compilers, which does not depend on s390x being up to date.
+TOOLS_SUITES := trixie trixie-security bookworm
+TOOLS_PACKAGES := busybox-static crash libatomic1 libc6-s390x-cross libfuse3-4 \
+	libgcc-s1 libglib2.0-0t64 liblzo2-2 libncursesw6 libpcre2-8-0 libsnappy1v5 \
+	libssl3t64|libssl3 libstdc++6 libtinfo6 libzstd1 s390-tools zlib1g
 
 # QEMU for s390x as the VMM inside of the test kernel, and what it needs.
 VMM_SUITES := trixie trixie-security bookworm

@@ -29,7 +29,8 @@ unexport TREE
 .NOTPARALLEL:
 
 help:
-	@echo 'make demo              dump a protected VM on a patched $(KERNEL) kernel, decrypt it with zgetdump'
+	@echo 'make demo              a Linux crashes in a protected VM; dump it on a patched $(KERNEL) kernel,'
+	@echo '                       decrypt the dump with zgetdump, find the bug with crash'
 	@echo 'make check             every test; ends with "N passed, N failed, N skipped"'
 	@echo 'make lint              the tests of the series and the scripts alone'
 	@echo 'make kernel            build the patched kernel'
@@ -41,6 +42,8 @@ help:
 	@echo 'make clean             remove build/;  make distclean: the cache as well'
 	@echo
 	@echo 'KERNEL=$(KERNEL)  KERNEL_SRC=TREE or TARBALL instead of the Debian package'
+	@echo 'demo: MEMORY=MIB of the guest; GUEST=image: a Linux that has not run yet, quicker;'
+	@echo '      IMAGE=FILE HOSTKEY=FILE CCK=FILE: your Secure Execution image'
 	@echo 'ONLY=REGEX run only the tests of check or lint whose names match'
 	@echo 'CACHE=$(CACHE)'
 

@@ -25,7 +25,7 @@ export CACHE BUILD KERNEL KERNEL_SRC SUITE PACKAGE SKIPS UNSET HAS_DUMP UPDATE O
 export TOOLS_SUITES TOOLS_PACKAGES VMM_SUITES VMM_PACKAGES
 unexport TREE
 
-.PHONY: help demo check lint kernel series dev refresh apply update clean distclean
+.PHONY: help demo picture check lint kernel series dev refresh apply update clean distclean
 .NOTPARALLEL:
 
 help:
@@ -38,6 +38,7 @@ help:
 	@echo 'make dev               build/dev-$(KERNEL): git tree, tag base, the series as commits'
 	@echo 'make refresh           the inverse: commits of build/dev-$(KERNEL) to patches/ and new files'
 	@echo 'make apply TREE=DIR    apply the series to a kernel tree of yours'
+	@echo 'make picture           draw pictures/ anew from make demo'
 	@echo 'make update            fetch the newest packages'
 	@echo 'make clean             remove build/;  make distclean: the cache as well'
 	@echo
@@ -49,6 +50,9 @@ help:
 
 demo:
 	@scripts/demo
+
+picture:
+	@scripts/picture
 
 check:
 	@scripts/check

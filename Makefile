@@ -25,7 +25,7 @@ export CACHE BUILD KERNEL KERNEL_SRC SUITE PACKAGE SKIPS UNSET HAS_DUMP UPDATE O
 export TOOLS_SUITES TOOLS_PACKAGES VMM_SUITES VMM_PACKAGES
 unexport TREE
 
-.PHONY: help demo picture check lint kernel series dev refresh apply update clean distclean
+.PHONY: help demo picture check lint docs kernel series dist dev refresh apply update clean distclean
 .NOTPARALLEL:
 
 help:
@@ -34,7 +34,9 @@ help:
 	@echo 'make check             every test; ends with "N passed, N failed, N skipped"'
 	@echo 'make lint              the tests of the series and the scripts alone'
 	@echo 'make kernel            build the patched kernel'
+	@echo 'make docs              build/docs: the documentation of the feature as HTML'
 	@echo 'make series            build/series: complete patches for git am'
+	@echo 'make dist              the same as a tarball, for those who take it without a clone'
 	@echo 'make dev               build/dev-$(KERNEL): git tree, tag base, the series as commits'
 	@echo 'make refresh           the inverse: commits of build/dev-$(KERNEL) to patches/ and new files'
 	@echo 'make apply TREE=DIR    apply the series to a kernel tree of yours'
@@ -60,6 +62,10 @@ check:
 lint:
 	@scripts/check lint
 
+docs:
+	@scripts/setup
+	@scripts/docs $(BUILD)/docs
+
 kernel:
 	@scripts/setup
 	@scripts/kernel patched
@@ -68,6 +74,11 @@ series:
 	@scripts/setup
 	@scripts/series $(BUILD)/series
 	@echo $(BUILD)/series
+
+dist:
+	@scripts/setup
+	@scripts/dist $(BUILD)/kvm-s390-pv-dump-$(KERNEL).tar.xz
+	@echo $(BUILD)/kvm-s390-pv-dump-$(KERNEL).tar.xz
 
 dev:
 	@scripts/setup
@@ -87,4 +98,4 @@ clean:
 	rm -rf build
 
 distclean: clean
-	rm -rf '$(CACHE)'/deb '$(CACHE)'/root '$(CACHE)'/src '$(CACHE)'/obj
+	rm -rf '$(CACHE)'/deb '$(CACHE)'/root '$(CACHE)'/src '$(CACHE)'/obj '$(CACHE)'/lint

@@ -14,6 +14,7 @@
  *	write FILE TEXT	write() TEXT to FILE
  *	unlink FILE
  *	exit N		wait for QEMU's end, with this status
+ *	kill		end it with SIGKILL
  *
  * Anything else that happens ends with a message and status 1. There is no
  * timeout here, whoever starts this has one.
@@ -186,6 +187,17 @@ static void wait_exit(int expected)
 		fail("QEMU ended with status 0x%x", status);
 }
 
+static void kill_qemu(void)
+{
+	int status;
+
+	if (kill(qemu, SIGKILL) || waitpid(qemu, &status, 0) != qemu)
+		fail("kill: %s", strerror(errno));
+	qemu = 0;
+	if (!WIFSIGNALED(status))
+		fail("QEMU ended before, with status 0x%x", status);
+}
+
 static void step(char *line)
 {
 	char *word, *arg;
@@ -217,6 +229,8 @@ static void step(char *line)
 			fail("unlink %s: %s", arg, strerror(errno));
 	} else if (!strcmp(word, "exit") && arg) {
 		wait_exit(atoi(arg));
+	} else if (!strcmp(word, "kill")) {
+		kill_qemu();
 	} else {
 		fail("cannot understand \"%s\"", word);
 	}

@@ -20,16 +20,20 @@ pv_sigp_start='icpt=0x68 ipa=0xae13 ipb=0x00040000'
 scenario() {
 	sed 's|^\(!*[a-zA-Z]* *\)DUMP \([^ ]*\)\( detach\)*$|\1{"execute": "dump-guest-memory", "arguments": {"paging": false, "protocol": "file:\2"\3}}|
 	     s|" detach}}|", "detach": true}}|' >"$vmm/$1.qmp"
-	echo '{"execute": "quit"}' >>"$vmm/$1.qmp"
-	echo 'exit 0' >>"$vmm/$1.qmp"
+	grep -qx kill "$vmm/$1.qmp" || printf '{"execute": "quit"}\nexit 0\n' >>"$vmm/$1.qmp"
 }
 
-# Steps for a new VM: vmm_script [DIRECTIVE...]
-vmm_script() {
-	local directive
+# vmm_test NAME "OPTIONS" "QEMU OPTIONS" [DIRECTIVE...]: steps for init. uvsim gets
+# a script of these directives and faults and counters that are as new.
+vmm_test() {
+	local name=$1 opts=$2 qemu_opts=$3 directive
+	shift 3
+	echo "write $uvsim/faults clear"
+	echo "write $uvsim/counters reset"
 	for directive in clear "$@"; do
 		echo "write $uvsim/script \"$directive\""
 	done
+	echo "test qemu-$name $opts -- /bin/qmp /$name.qmp $vmm_qemu $qemu_opts"
 }
 
 make_scenarios() {
@@ -59,7 +63,7 @@ make_scenarios() {
 	EOF
 	# COMPLETE fails once, QEMU does it again to end the dump
 	scenario complete-fails <<-EOF
-		$waits 2
+		$waits 1
 		write $uvsim/faults cmd=0x403 nth=1 rc=0x1234
 		!section DUMP /full/dump
 		event RESUME
@@ -67,23 +71,33 @@ make_scenarios() {
 		DUMP /share/complete-fails
 	EOF
 	scenario forbidden <<-EOF
-		$waits 3
+		$waits 1
 		DUMP /share/forbidden
 		event RESUME
 		$status
 	EOF
-	# One half of the storage state took place before the reset.
+	# Paused, as QEMU cannot take a reset while a dump has stopped the VM: it
+	# aborts now and then ("invalid runstate transition").
 	scenario reset <<-EOF
 		$waits 1
-		write $uvsim/counters reset
+		{"execute": "stop"}
 		write $uvsim/faults cmd=0x401 nth=1 delay_us=200000 count=0
 		DUMP /share/reset.1 detach
 		poll $uvsim/counters 0x0401
 		{"execute": "system_reset"}
 		write $uvsim/faults clear
 		event RESET
+		event DUMP_COMPLETED
+		{"execute": "cont"}
 		$waits 2
 		DUMP /share/reset.2
+	EOF
+	scenario killed <<-EOF
+		$waits 1
+		write $uvsim/faults cmd=0x401 nth=1 delay_us=200000 count=0
+		DUMP /full/dump detach
+		poll $uvsim/counters 0x0401
+		kill
 	EOF
 	# CPU 0 starts CPU 1, and after the first dump CPU 2; CPU 3 stays stopped
 	scenario cpus <<-EOF
@@ -143,31 +157,27 @@ copy /regs $uvsim/registers"
 
 # A dump per way in which QEMU can come to one
 boot_vmm() {
+	local good='-kernel /good.se'
 	vmm_prepare
-	boot qemu "$patched" "-t 300 -d $vmm/share" /uvsim.ko="$module" "${vmm_files[@]}" <<-EOF
-		$vmm_steps
-		tmpfs /full size=8m
-		$(vmm_script boot \
+	{
+		echo "$vmm_steps"
+		vmm_test two-dumps '' "$good" boot \
 			"pv cpu=0 dumps=1 at=0x200008 value=0x1122334455667788 r5=0x123456789abcdef0 c3=3 a2=0x22222222 psw_addr=0xabcde0 prefix=0x8000" \
-			"pv cpu=0 dumps=1 at=0x$ipib10 value=0x99 icpt=0x1c")
-		test qemu-two-dumps -- /bin/qmp /two-dumps.qmp $vmm_qemu -kernel /good.se
-		$(vmm_script "plain cpu=0 r2=0x$ipib r4=8 $diag308" "plain cpu=0 r4=10 $diag308")
-		write $uvsim/counters reset
-		test qemu-busy -- /bin/qmp /busy.qmp $vmm_qemu -kernel /good.se
-		$(vmm_script boot)
-		test qemu-full-disk empty=/full -- /bin/qmp /full-disk.qmp $vmm_qemu -kernel /good.se
-		tmpfs /full size=32m
-		test qemu-complete-fails want="header rc 1234" -- /bin/qmp /complete-fails.qmp $vmm_qemu -kernel /good.se
-		write $uvsim/faults clear
-		test qemu-forbidden want="header rc 101" -- /bin/qmp /forbidden.qmp $vmm_qemu -kernel /forbidden.se
-		$(vmm_script boot)
-		test qemu-reset -- /bin/qmp /reset.qmp $vmm_qemu -kernel /good.se
-		$(vmm_script "pv cpu=0 r1=0 r3=1 $pv_sigp_start" "pv cpu=2 r7=0x77 icpt=0x1c" boot \
-			"pv cpu=0 dumps=1 r3=2 $pv_sigp_start")
-		test qemu-cpus -- /bin/qmp /cpus.qmp $vmm_qemu -kernel /good.se -smp 2,maxcpus=4
-		$(vmm_script "pv cpu=0 r4=3 $pv_diag308" boot)
-		test qemu-caught -- /bin/qmp /caught.qmp $vmm_qemu -kernel /good.se -action reboot=shutdown,shutdown=pause
-	EOF
+			"pv cpu=0 dumps=1 at=0x$ipib10 value=0x99 icpt=0x1c"
+		vmm_test busy '' "$good" "plain cpu=0 r2=0x$ipib r4=8 $diag308" \
+			"plain cpu=0 r4=10 $diag308"
+		echo "tmpfs /full size=8m"
+		vmm_test full-disk empty=/full "$good" boot
+		echo "tmpfs /full size=32m"
+		vmm_test complete-fails 'want="header rc 1234"' "$good" boot
+		vmm_test forbidden 'want="header rc 101"' '-kernel /forbidden.se' boot
+		vmm_test reset '' "$good" boot
+		vmm_test killed '' "$good" boot
+		vmm_test cpus '' "$good -smp 2,maxcpus=4" "pv cpu=0 r1=0 r3=1 $pv_sigp_start" \
+			"pv cpu=2 r7=0x77 icpt=0x1c" boot "pv cpu=0 dumps=1 r3=2 $pv_sigp_start"
+		vmm_test caught '' "$good -action reboot=shutdown,shutdown=pause" \
+			"pv cpu=0 r4=3 $pv_diag308" boot
+	} | boot qemu "$patched" "-t 300 -d $vmm/share" /uvsim.ko="$module" "${vmm_files[@]}"
 }
 
 # decrypt DUMP [OPTION]: to $vmm/DUMP.elf; what zgetdump said is in $vmm/DUMP.log
@@ -282,12 +292,11 @@ vmm_caught() {
 vmm_unpatched() {
 	local vmm_files
 	mapfile -t vmm_files <"$vmm/files"
-	boot qemu-unpatched "$base" "-t 100 -d $vmm/share" /uvsim.ko="$base_module" \
-		"${vmm_files[@]}" <<-EOF
-		$vmm_steps
-		write $uvsim/script boot
-		test qemu-unpatched -- /bin/qmp /unpatched.qmp $vmm_qemu -kernel /good.se
-	EOF
+	{
+		echo "$vmm_steps"
+		vmm_test unpatched '' '-kernel /good.se' boot
+	} | boot qemu-unpatched "$base" "-t 100 -d $vmm/share" /uvsim.ko="$base_module" \
+		"${vmm_files[@]}"
 	! grep 'PV command' "$BUILD/boot/qemu-unpatched/log" || return 1
 	vmm_no_sections unpatched
 }

@@ -3055,22 +3055,18 @@ static const struct reg_name {
 	u8 size;
 	u16 offset, count;
 } reg_names[] = {
-#define REG(_name, _field, _count) { \
-	.name = _name, .count = _count, \
-	.offset = offsetof(struct uvsim_cpu_regs, _field), \
-	.size = sizeof(((struct uvsim_cpu_regs *)0)->_field), \
-}
-	REG("r", gprs[0], 16),
-	REG("c", ctrs[0], 16),
-	REG("a", acrs[0], 16),
-	REG("psw_mask", psw[0], 1),
-	REG("psw_addr", psw[1], 1),
-	REG("prefix", prefix, 1),
-	REG("fpc", fpc, 1),
-	REG("todpr", todpr, 1),
-	REG("timer", timer, 1),
-	REG("todcmp", todcmp, 1),
-#undef REG
+#define OFFSET(_field) offsetof(struct uvsim_cpu_regs, _field)
+	{ "r", 8, OFFSET(gprs), 16 },
+	{ "c", 8, OFFSET(ctrs), 16 },
+	{ "a", 4, OFFSET(acrs), 16 },
+	{ "psw_mask", 8, OFFSET(psw[0]), 1 },
+	{ "psw_addr", 8, OFFSET(psw[1]), 1 },
+	{ "prefix", 4, OFFSET(prefix), 1 },
+	{ "fpc", 4, OFFSET(fpc), 1 },
+	{ "todpr", 4, OFFSET(todpr), 1 },
+	{ "timer", 8, OFFSET(timer), 1 },
+	{ "todcmp", 8, OFFSET(todcmp), 1 },
+#undef OFFSET
 };
 
 static int step_register(struct step *s, const char *key, u64 value)

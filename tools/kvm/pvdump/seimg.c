@@ -361,8 +361,7 @@ static EVP_PKEY *load_public(const char *name)
 		pkey = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
 	}
 	if (!pkey)
-		die("'%s' is no host key document (X.509 certificate or PEM public key)",
-		    name);
+		die("'%s' is no host key document (X.509, PEM or DER, or public key, PEM)", name);
 	check_p521(name, pkey);
 	BIO_free(bio);
 	free(buf);

@@ -150,8 +150,8 @@ lint_mbox() {
 		grep -q '^Date: .' "$lint/headers"
 		# mailinfo drops the number, which must be right
 		grep -qE "^Subject: \[PATCH 0*$n/0*$total\] " "$f"
-		# a long quotation in a message is the only thing that may be wider
-		! sed '/^---$/,$d; /^ .* | /,$d' "$lint/body" | grep -E '^.{76}'
+		# all but the diffstat
+		sed '/^ .* | /,$d' "$lint/body" | grep -E '^.{81}' && return 1
 		n=$((n + 1))
 	done
 	# what a table of deviations must have: a row for each
@@ -552,8 +552,7 @@ quilt_tree() {
 	cd "$1"
 	printf -- '--- a/Kbuild\n+++ b/Kbuild\n@@ -1 +1,2 @@\n%s\n+# changed\n' "$(sed -n '1s/^/ /p' Kbuild)" \
 		>"$2/first.patch"
-	# no end of line: the next name must not end up behind it
-	printf '# what is ours\nfirst.patch' >"$2/series"
+	printf '# what is ours\nfirst.patch\n' >"$2/series"
 	QUILT_PATCHES=$2 quilt --quiltrc=- push -a -q
 }
 
@@ -569,6 +568,8 @@ carry_quilt_in() { # PATCHES SUBDIR
 	echo "# more" >>Kbuild
 	refuses "$tree" "quilt refresh"
 	quilt --quiltrc=- refresh
+	# no end of line: the next name must not end up behind it
+	printf '# what is ours\nfirst.patch' >"$1/series"
 	apply "$tree"
 	[ "$(quilt --quiltrc=- applied | wc -l)" -eq $((n + 1)) ]
 	[ "$(grep -c "^$2/" "$1/series")" -eq "$n" ]

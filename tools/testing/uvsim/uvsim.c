@@ -3269,7 +3269,7 @@ TEXT_FILE(script);
 
 /**
  * uvsim_control() - what a write to a file in debugfs does
- * @file: name of the file: header_keys, faults, objects or qui
+ * @file: name of the file: header_keys, faults, objects, qui or script
  * @directive: what to write
  *
  * Context: process context
@@ -3282,6 +3282,7 @@ int uvsim_control(const char *file, const char *directive)
 		{ "faults", faults_set },
 		{ "objects", objects_set },
 		{ "qui", qui_set },
+		{ "script", script_set },
 	};
 	char text[MAX_DIRECTIVE];
 	int ret = -ENOENT;

@@ -1380,15 +1380,14 @@ static void test_script(void)
 		"pv ipa=0x10000", "pv ipb=0x100000000", "pv at=0x1000", "pv value=1",
 		"pv at=0x1004 value=1", "plain dumps=1", "plain at=0x1000 value=1", "plain c0=1",
 		"plain psw_addr=1", "pv fpc=0x100000000", "pv r1=",
-	};
+	}, many[] = "pv r0=1 r1=1 r2=1 r3=1 r4=1 r5=1 r6=1 r7=1 r8=1 r9=1 r10=1 r11=1 r12=1";
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(good); i++)
 		result(!control("script", good[i]), "script: \"%s\"", good[i]);
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		result(control("script", bad[i]) == -EINVAL, "script: not \"%s\"", bad[i]);
-	result(control("script", "pv r0=1 r1=1 r2=1 r3=1 r4=1 r5=1 r6=1 r7=1 r8=1 r9=1 r10=1 r11=1 r12=1") ==
-	       -ENOSPC, "script: too many registers");
+	result(control("script", many) == -ENOSPC, "script: too many registers");
 	order("script", "clear");
 	for (i = 0; i < 64 && !control("script", "pv"); i++)
 		;

@@ -1737,6 +1737,27 @@ static u32 check_dump_area(u64 area, u64 len, u64 min)
 	return RC_OK;
 }
 
+/*
+ * Some CPU may not be in SIE just now, but nothing keeps it from entering. Not
+ * for the CPU dump: only the other calls exclude that a CPU is being created.
+ */
+static void check_blocked(const struct uvsim_conf *conf)
+{
+	unsigned int i, n = conf->cpus;
+	const struct uvsim_cpu *cpu;
+	const struct uvsim_sd *sd;
+
+	for (i = 0; i < UVSIM_MAX_CPUS && n; i++) {
+		cpu = cpu_slots[i].cpu;
+		if (!cpu_slots[i].handle || cpu->conf_handle != conf->handle)
+			continue;
+		n--;
+		sd = __va(cpu->sd);
+		if (!(READ_ONCE(sd->prog20) & PROG20_BLOCKED))
+			violation("CPU %u is not blocked during a dump", cpu->num);
+	}
+}
+
 static u32 uvc_dump_stor(void *block)
 {
 	struct uvsim_cb_dump_stor *cb = block;
@@ -1750,6 +1771,7 @@ static u32 uvc_dump_stor(void *block)
 		return unknown_conf(cb->handle);
 	if (!conf->dumping)
 		return RC_DUMP_INACTIVE;
+	check_blocked(conf);
 	if (cb->gaddr % SZ_1M) {
 		violation("guest address %llx not MiB aligned", cb->gaddr);
 		return RC_DUMP_ALIGN;
@@ -1814,6 +1836,7 @@ static u32 uvc_dump_complete(void *block)
 		return unknown_conf(cb->handle);
 	if (!conf->dumping)
 		return RC_DUMP_INACTIVE;
+	check_blocked(conf);
 	rc = check_dump_area(cb->area, qui.dump_finalize_len, sizeof(struct uvsim_dump_final));
 	if (rc != RC_OK)
 		return rc;

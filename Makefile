@@ -25,13 +25,14 @@ export CACHE BUILD KERNEL KERNEL_SRC SUITE PACKAGE SKIPS UNSET HAS_DUMP UPDATE O
 export TOOLS_SUITES TOOLS_PACKAGES VMM_SUITES VMM_PACKAGES
 unexport TREE
 
-.PHONY: help demo picture check lint docs kernel series dist dev refresh apply update clean distclean
+.PHONY: help demo picture check mutants lint docs kernel series dist dev refresh apply update clean distclean
 .NOTPARALLEL:
 
 help:
 	@echo 'make demo              a Linux crashes in a protected VM; dump it on a patched $(KERNEL) kernel,'
 	@echo '                       decrypt the dump with zgetdump, find the bug with crash'
 	@echo 'make check             every test; ends with "N passed, N failed, N skipped"'
+	@echo 'make mutants           does the selftest see the defects it is there for'
 	@echo 'make lint              the tests of the series and the scripts alone'
 	@echo 'make kernel            build the patched kernel'
 	@echo 'make docs              build/docs: the documentation of the feature as HTML'
@@ -61,6 +62,9 @@ check:
 
 lint:
 	@scripts/check lint
+
+mutants:
+	@scripts/mutants
 
 docs:
 	@scripts/setup

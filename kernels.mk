@@ -8,7 +8,7 @@ KERNELS := 5.10
 SUITE_5.10 := bullseye-security
 PACKAGE_5.10 := linux-source-5.10
 # Tests that may skip on this kernel, by name, separated by blanks.
-SKIPS_5.10 :=
+SKIPS_5.10 := vm.sysfs_tells_what_info_tells dumping.failing_allocations_and_copies_lose_nothing
 # Symbols of the fragment that this kernel's Kconfig cannot give.
 UNSET_5.10 :=
 

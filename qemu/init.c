@@ -573,6 +573,7 @@ static long print_kernel_log(void)
 	return lost;
 }
 
+/* -1 if this kernel does not look for them */
 static long memory_leaks(void)
 {
 	const char *path = DEBUGFS "kmemleak";
@@ -582,7 +583,7 @@ static long memory_leaks(void)
 	int fd;
 
 	if (access(path, F_OK))
-		return 0;
+		return -1;
 	xwrite(path, "scan", 4);
 	sleep(6);	/* kmemleak does not report objects younger than 5 s */
 	xwrite(path, "scan", 4);
@@ -676,7 +677,9 @@ int main(void)
 	lost = print_kernel_log();
 	printf("uvsim-run: done violations=%ld configs=%ld cpus=%ld pages=%ld ",
 	       violations, configs, cpus, pages);
-	printf("leaks=%ld lost=%ld taint=%ld\n", leaks, lost,
+	/* lockdep: 1 it watched, 0 it gave up after a report, -1 there is none */
+	printf("leaks=%ld lockdep=%ld lost=%ld taint=%ld\n", leaks,
+	       number("/proc/lockdep_stats", "debug_locks:"), lost,
 	       number("/proc/sys/kernel/tainted", NULL));
 	power_off();
 }

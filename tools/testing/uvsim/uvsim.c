@@ -98,6 +98,7 @@
 
 #include <crypto/hash.h>
 #include <crypto/skcipher.h>
+#include <linux/ctype.h>
 #include <linux/debugfs.h>
 #include <linux/kdebug.h>
 #include <linux/kernel.h>
@@ -139,6 +140,7 @@
 #define UVSIM_PAGES_PER_MIB	(SZ_1M / PAGE_SIZE)
 
 #define PROG20_BLOCKED		1
+#define PROG20_NO_SIE		3		/* blocked, or there are requests */
 
 /* Interception codes, the PSW that goes with them */
 #define ICPT_NONE		0x00
@@ -2259,6 +2261,96 @@ static void enter_sie(struct uvsim_sd *sd, unsigned long *gprs)
 	spin_unlock_irqrestore(&uvsim_lock, flags);
 }
 
+/*
+ * Newer entry code does not let notifiers see what happens inside of SIE. Where
+ * that is so, kernel and modules are neighbours, so that the kernel's text can be
+ * changed for the time that this module is loaded: SIE to a nop, and the first
+ * instruction of sie_exit to a branch to sie_stub, which has a SIE that traps in
+ * the open:
+ *
+ *	lg	%r14,<SIE block>(%r15)		copied from before sie_exit
+ *	sie	0(%r14)
+ *	lg	%r14,<save area>(%r15)		copied from sie_exit
+ *	jg	sie_exit + 6
+ */
+#define SIE_STUB_TRAP	6
+#define SIE_STUB_LEN	22
+
+extern u8 sie_stub[];
+asm(".pushsection .text\n"
+	"	.balign	4\n"
+	"sie_stub: .fill 11,2,0x0700\n"
+	"	.popsection\n");
+
+static u8 *sie_insn;	/* NULL: the kernel's text is as it was */
+static const u8 insn_sie[4] = { 0xb2, 0x14, 0xe0, 0x00 };
+static const u8 insn_nop[4] = { 0x47, 0x00, 0x00, 0x00 };
+
+/* Text is read only, its real storage is not. */
+static void write_text(u8 *to, const u8 *from, unsigned int len)
+{
+	unsigned long word, real;
+	u8 value[4] __aligned(4);
+
+	for (; len; to++, from++, len--) {
+		word = (unsigned long)to & ~3UL;
+		memcpy(value, (void *)word, sizeof(value));
+		value[(unsigned long)to & 3] = *from;
+		asm volatile("	lra	%[real],0(%[virt])\n"
+			"	stura	%[value],%[real]\n"
+			: [real] "=&a" (real)
+			: [virt] "a" (word), [value] "d" (*(u32 *)value)
+			: "cc", "memory");
+	}
+}
+
+static void write_branch(u8 *to, const u8 *target)
+{
+	u8 insn[6] = { 0xc0, 0xf4 };
+	s32 halfwords = (target - to) / 2;
+
+	memcpy(insn + 2, &halfwords, sizeof(halfwords));
+	write_text(to, insn, sizeof(insn));
+}
+
+static bool loads_r14_from_stack(const u8 *insn)
+{
+	return insn[0] == 0xe3 && insn[1] == 0xe0 && insn[2] >> 4 == 0xf && insn[5] == 0x04;
+}
+
+static int move_sie(void)
+{
+	u8 *leave = (u8 *)&sie_exit, *sie, *block;
+
+	if (abs((s64)(sie_stub - leave)) >= SZ_4G - SZ_4K)
+		return 0;
+	for (sie = leave; memcmp(sie, insn_sie, sizeof(insn_sie)); sie -= 2) {
+		if (leave - sie > 128)
+			return -ENOEXEC;
+	}
+	for (block = sie; block < leave && !loads_r14_from_stack(block); block += 2)
+		;
+	if (block == leave || !loads_r14_from_stack(leave))
+		return -ENOEXEC;
+	write_text(sie_stub, block, 6);
+	write_text(sie_stub + SIE_STUB_TRAP, insn_sie, sizeof(insn_sie));
+	write_text(sie_stub + SIE_STUB_TRAP + 4, leave, 6);
+	write_branch(sie_stub + SIE_STUB_LEN - 6, leave + 6);
+	write_branch(leave, sie_stub);
+	write_text(sie, insn_nop, sizeof(insn_nop));
+	sie_insn = sie;
+	return 0;
+}
+
+static void move_sie_back(void)
+{
+	if (!sie_insn)
+		return;
+	write_text(sie_insn, insn_sie, sizeof(insn_sie));
+	write_text((u8 *)&sie_exit, sie_stub + SIE_STUB_TRAP + 4, 6);
+	sie_insn = NULL;
+}
+
 static void set_cc(struct pt_regs *regs, unsigned long cc)
 {
 	regs->psw.mask = (regs->psw.mask & ~(3UL << 44)) | cc << 44;
@@ -2267,6 +2359,7 @@ static void set_cc(struct pt_regs *regs, unsigned long cc)
 static int uvsim_die(struct notifier_block *nb, unsigned long event, void *data)
 {
 	struct pt_regs *regs = ((struct die_args *)data)->regs;
+	struct uvsim_sd *sd = (struct uvsim_sd *)regs->gprs[14];
 	unsigned long flags;
 	unsigned int ilc;
 	u16 *insn;
@@ -2276,11 +2369,17 @@ static int uvsim_die(struct notifier_block *nb, unsigned long event, void *data)
 		return NOTIFY_DONE;
 	/* The entry code has already moved on behind SIE. */
 	if (regs->psw.addr == (unsigned long)&sie_exit) {
-		enter_sie((struct uvsim_sd *)regs->gprs[14], regs->gprs);
+		enter_sie(sd, regs->gprs);
 		return NOTIFY_STOP;
 	}
 	ilc = regs->int_code >> 16;
 	insn = (u16 *)(regs->psw.addr - ilc);
+	if ((u8 *)insn == sie_stub + SIE_STUB_TRAP) {
+		/* the entry code does not execute SIE then, but comes here as well */
+		if (!(READ_ONCE(sd->prog20) & PROG20_NO_SIE))
+			enter_sie(sd, regs->gprs);
+		return NOTIFY_STOP;
+	}
 	if (ilc == 6 && insn[0] >> 8 == 0xee) {
 		spin_lock_irqsave(&uvsim_lock, flags);
 		nr_plo++;
@@ -2699,6 +2798,19 @@ static char *next_pair(char **text, u64 *value)
 	return kstrtou64(number, 0, value) ? NULL : key;
 }
 
+/* hex2bin() is not in the same header in all kernels */
+static int parse_hex(u8 *bytes, const char *text, unsigned int len)
+{
+	char digits[3] = {};
+
+	for (; len; len--, bytes++, text += 2) {
+		memcpy(digits, text, 2);
+		if (!isxdigit(digits[0]) || !isxdigit(digits[1]) || kstrtou8(digits, 16, bytes))
+			return -EINVAL;
+	}
+	return 0;
+}
+
 static int header_keys_show(struct seq_file *m, void *v)
 {
 	spin_lock_irq(&uvsim_lock);
@@ -2721,7 +2833,7 @@ static int header_keys_set(char *text)
 		return 0;
 	}
 	if (!key || strlen(hash) != 64 || strlen(key) != 64 ||
-	    hex2bin(bytes, hash, 32) || hex2bin(bytes + 32, key, 32))
+	    parse_hex(bytes, hash, 32) || parse_hex(bytes + 32, key, 32))
 		return -EINVAL;
 	spin_lock_irq(&uvsim_lock);
 	if (nr_header_keys < UVSIM_MAX_KEYS)
@@ -3427,6 +3539,12 @@ static int __init uvsim_load(void)
 	ret = register_die_notifier(&uvsim_nb);
 	if (ret)
 		goto free;
+	ret = move_sie();
+	if (ret) {
+		pr_err("this kernel's sie_exit is not known\n");
+		unregister_die_notifier(&uvsim_nb);
+		goto free;
+	}
 	change_globals();
 
 	debugfs_dir = debugfs_create_dir(KBUILD_MODNAME, NULL);
@@ -3449,6 +3567,7 @@ static void __exit uvsim_unload(void)
 {
 	debugfs_remove_recursive(debugfs_dir);
 	restore_globals();
+	move_sie_back();
 	unregister_die_notifier(&uvsim_nb);
 	drop_templates();
 	memzero_explicit(header_keys, sizeof(header_keys));

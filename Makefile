@@ -20,18 +20,22 @@ PACKAGE := $(PACKAGE_$(KERNEL))
 SKIPS := $(SKIPS_$(KERNEL))
 UNSET := $(UNSET_$(KERNEL))
 HAS_DUMP := $(HAS_DUMP_$(KERNEL))
+XFAILS := $(XFAILS_$(KERNEL))
+QEMU_MIN := $(QEMU_MIN_$(KERNEL))
 
-export CACHE BUILD KERNEL KERNEL_SRC SUITE PACKAGE SKIPS UNSET HAS_DUMP UPDATE ONLY
+export CACHE BUILD KERNEL KERNEL_SRC SUITE PACKAGE SKIPS XFAILS UNSET HAS_DUMP UPDATE ONLY
 export TOOLS_SUITES TOOLS_PACKAGES VMM_SUITES VMM_PACKAGES
+export KERNELS QEMU_MIN QEMU_SUITES QEMU_PACKAGES
 unexport TREE
 
-.PHONY: help demo picture check mutants lint docs kernel series dist dev refresh apply update clean distclean
+.PHONY: help demo picture check mutants check-all lint docs kernel series dist dev refresh apply update clean distclean
 .NOTPARALLEL:
 
 help:
 	@echo 'make demo              a Linux crashes in a protected VM; dump it on a patched $(KERNEL) kernel,'
 	@echo '                       decrypt the dump with zgetdump, find the bug with crash'
 	@echo 'make check             every test; ends with "N passed, N failed, N skipped"'
+	@echo 'make check-all         the same on all kernels: $(KERNELS)'
 	@echo 'make mutants           does the selftest see the defects it is there for'
 	@echo 'make lint              the tests of the series and the scripts alone'
 	@echo 'make kernel            build the patched kernel'
@@ -59,6 +63,9 @@ picture:
 
 check:
 	@scripts/check
+
+check-all:
+	@scripts/check all
 
 lint:
 	@scripts/check lint

@@ -670,6 +670,7 @@ int main(void)
 			buf[n] = 0;
 			printf("# violations: %s\n", buf);
 		}
+		close(fd);
 	}
 	unload_module("kvm");
 	unload_module("uvsim");

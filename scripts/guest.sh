@@ -69,6 +69,18 @@ build_vmm() {
 	done | sort -u
 }
 
+# use_qemu: QEMU for qemu/run; one from the cache if the machine's is too old
+use_qemu() {
+	local root packages version
+	version=$(qemu-system-s390x --version | sed -n 's/^QEMU emulator version \([0-9]*\)\..*/\1/p')
+	[ "${version:-0}" -lt "${QEMU_MIN:-0}" ] || return 0
+	need QEMU_SUITES
+	need QEMU_PACKAGES
+	read -ra packages <<<"$QEMU_PACKAGES"
+	root=$(DEB_ARCH=$(dpkg --print-architecture) deb_root qemu "$QEMU_SUITES" "${packages[@]}")
+	export QEMU="$root/usr/bin/qemu-system-s390x -L $root/usr/share/qemu"
+}
+
 # pack O OUT STEPS [GUESTPATH=FILE...]: OUT is the initramfs
 pack() {
 	local O=$1 out=$2 steps=$3 f

@@ -52,12 +52,12 @@ quietly() {
 	}
 }
 
-# deb_root NAME "SUITE..." PACKAGE...: the directory with these s390x packages
-# unpacked, for qemu-s390x-static -L or an initramfs
+# deb_root NAME "SUITE..." PACKAGE...: the directory with these packages, for s390x
+# or DEB_ARCH, unpacked, for qemu-s390x-static -L or an initramfs
 deb_root() {
 	local root=$CACHE/root/$1 deb=$CACHE/deb/$1 suites=$2 want f
 	shift 2
-	"$TOP/scripts/fetch" "$deb" "$suites" s390x "$@"
+	"$TOP/scripts/fetch" "$deb" "$suites" "${DEB_ARCH:-s390x}" "$@"
 	lock "$root.lock"
 	want=$(cd "$deb" && ls -- *.deb)
 	if [ "$(cat "$root/.done" 2>/dev/null)" != "$want" ]; then

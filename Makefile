@@ -25,10 +25,10 @@ QEMU_MIN := $(QEMU_MIN_$(KERNEL))
 
 export CACHE BUILD KERNEL KERNEL_SRC SUITE PACKAGE SKIPS XFAILS UNSET HAS_DUMP UPDATE ONLY
 export TOOLS_SUITES TOOLS_PACKAGES VMM_SUITES VMM_PACKAGES
-export KERNELS QEMU_MIN QEMU_SUITES QEMU_PACKAGES
+export KERNELS BENCH_KERNEL QEMU_MIN QEMU_SUITES QEMU_PACKAGES
 unexport TREE
 
-.PHONY: help demo picture check mutants check-all lint docs kernel series dist dev refresh apply update clean distclean
+.PHONY: help demo picture check mutants check-all bench lint docs kernel series dist dev refresh apply update clean distclean
 .NOTPARALLEL:
 
 help:
@@ -37,6 +37,7 @@ help:
 	@echo 'make check             every test; ends with "N passed, N failed, N skipped"'
 	@echo 'make check-all         the same on all kernels: $(KERNELS)'
 	@echo 'make mutants           does the selftest see the defects it is there for'
+	@echo 'make bench             instructions of the dump calls, beside those of mainline $(BENCH_KERNEL)'
 	@echo 'make lint              the tests of the series and the scripts alone'
 	@echo 'make kernel            build the patched kernel'
 	@echo 'make docs              build/docs: the documentation of the feature as HTML'
@@ -66,6 +67,9 @@ check:
 
 check-all:
 	@scripts/check all
+
+bench:
+	@scripts/bench
 
 lint:
 	@scripts/check lint

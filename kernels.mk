@@ -73,6 +73,9 @@ UNSET_6.12 :=
 SKIPS_6.12 := $(SKIPS_6.1)
 XFAILS_6.12 := $(XFAILS_6.1)
 
+# What make bench compares with
+BENCH_KERNEL := 6.1
+
 # The newest that there is: the highest version among the names that match.
 SUITE_mainline := trixie-backports
 PACKAGE_mainline := linux-source-*

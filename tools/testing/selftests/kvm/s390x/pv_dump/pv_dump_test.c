@@ -67,6 +67,9 @@
 #define SOL_ALG 279
 #endif
 
+/* KVM_CAP_S390_PROTECTED_ASYNC_DISABLE, which not all headers have */
+#define CAP_ASYNC_DISABLE	224
+
 #define PAGE		4096UL
 #define MIB		0x100000UL
 #define BLOCK_PAGES	(MIB / PAGE)
@@ -1454,7 +1457,9 @@ TEST_F(vm, unknown_commands_enotty)
 	static const uint32_t cmds[] = { 9, 10, 11, 0x80000000, 0xffffffff };
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(cmds); i++) {
+	/* the first two are commands where VMs can be destroyed asynchronously */
+	i = ioctl(env.kvm, KVM_CHECK_EXTENSION, CAP_ASYNC_DISABLE) > 0 ? 2 : 0;
+	for (; i < ARRAY_SIZE(cmds); i++) {
 		EXPECT_EQ(-ENOTTY, pv(&self->vm, cmds[i], NULL))
 			TH_LOG("command %x", cmds[i]);
 		EXPECT_TRUE(rc_untouched(&self->vm));

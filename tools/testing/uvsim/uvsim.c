@@ -2276,12 +2276,12 @@ static void enter_sie(struct uvsim_sd *sd, unsigned long *gprs)
 #define SIE_STUB_TRAP	6
 #define SIE_STUB_LEN	22
 
-extern u8 sie_stub[];
-asm(".pushsection .text\n"
-	"	.balign	4\n"
-	"sie_stub: .fill 11,2,0x0700\n"
-	"	.popsection\n");
+static notrace noinline void sie_stub_space(void)
+{
+	asm volatile("	.fill	11,2,0x0700\n");
+}
 
+static u8 * const sie_stub = (u8 *)sie_stub_space;
 static u8 *sie_insn;	/* NULL: the kernel's text is as it was */
 static const u8 insn_sie[4] = { 0xb2, 0x14, 0xe0, 0x00 };
 static const u8 insn_nop[4] = { 0x47, 0x00, 0x00, 0x00 };

@@ -38,7 +38,12 @@ vmm_test() {
 
 make_scenarios() {
 	local waits="poll $uvsim/script pv icpt=0x1c registers 0 taken"
-	local status='{"execute": "query-status"}'
+	local status='{"execute": "query-status"}' after_reset
+	after_reset="$waits 2
+DUMP /share/reset.2"
+	# Mainline's dump outlives the protected VM: KVM_RUN fails, QEMU stops it.
+	[ -z "${HAS_DUMP:-}" ] || after_reset='event STOP
+event STOP'
 
 	scenario two-dumps <<-EOF
 		$waits 1
@@ -89,8 +94,7 @@ make_scenarios() {
 		event RESET
 		event DUMP_COMPLETED
 		{"execute": "cont"}
-		$waits 2
-		DUMP /share/reset.2
+		$after_reset
 	EOF
 	scenario killed <<-EOF
 		$waits 1
@@ -157,7 +161,8 @@ copy /regs $uvsim/registers"
 
 # A dump per way in which QEMU can come to one
 boot_vmm() {
-	local good='-kernel /good.se'
+	local good='-kernel /good.se' reset=
+	[ -z "${HAS_DUMP:-}" ] || reset='want="kvm run failed Invalid argument"'
 	vmm_prepare
 	{
 		echo "$vmm_steps"
@@ -171,7 +176,7 @@ boot_vmm() {
 		echo "tmpfs /full size=32m"
 		vmm_test complete-fails 'want="header rc 1234"' "$good" boot
 		vmm_test forbidden 'want="header rc 101"' '-kernel /forbidden.se' boot
-		vmm_test reset '' "$good" boot
+		vmm_test reset "$reset" "$good" boot
 		vmm_test killed '' "$good" boot
 		vmm_test cpus '' "$good -smp 2,maxcpus=4" "pv cpu=0 r1=0 r3=1 $pv_sigp_start" \
 			"pv cpu=2 r7=0x77 icpt=0x1c" boot "pv cpu=0 dumps=1 r3=2 $pv_sigp_start"
@@ -308,8 +313,8 @@ run_vmm() {
 	t qemu-full-disk vmm_same full-disk
 	t qemu-complete-fails vmm_same complete-fails
 	t qemu-forbidden vmm_no_sections forbidden
-	t qemu-reset vmm_reset
+	[ -n "${HAS_DUMP:-}" ] || t qemu-reset vmm_reset
 	t qemu-cpus vmm_cpus
 	t qemu-caught vmm_caught
-	t qemu-unpatched vmm_unpatched
+	[ -n "${HAS_DUMP:-}" ] || t qemu-unpatched vmm_unpatched
 }

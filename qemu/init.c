@@ -635,6 +635,9 @@ int main(void)
 	/* VMs need page tables with PGSTEs, from the exec of the test on */
 	if (!access("/proc/sys/vm/allocate_pgste", F_OK))
 		xwrite("/proc/sys/vm/allocate_pgste", "1", 1);
+	/* the test decrypts with the kernel's algorithms */
+	if (!access("/proc/sys/crypto/af_alg_restrict", F_OK))
+		xwrite("/proc/sys/crypto/af_alg_restrict", "0", 1);
 	if (!access(DEBUGFS "kmemleak", F_OK))
 		xwrite(DEBUGFS "kmemleak", "clear", 5);
 

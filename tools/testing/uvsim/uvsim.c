@@ -2265,13 +2265,13 @@ static void enter_sie(struct uvsim_sd *sd, unsigned long *gprs)
  * Newer entry code does not let notifiers see what happens inside of SIE. Where
  * that is so, kernel and modules are neighbours, so that the kernel's text can be
  * changed for the time that this module is loaded: SIE to a nop, and the first
- * instruction of sie_exit to a branch to sie_stub, which has a SIE that traps in
- * the open:
+ * load behind sie_exit to a branch to sie_stub, which has a SIE that traps in the
+ * open:
  *
  *	lg	%r14,<SIE block>(%r15)		copied from before sie_exit
  *	sie	0(%r14)
- *	lg	%r14,<save area>(%r15)		copied from sie_exit
- *	jg	sie_exit + 6
+ *	lg	%r14,<save area>(%r15)		the load behind sie_exit
+ *	jg	<behind that>
  */
 #define SIE_STUB_TRAP	6
 #define SIE_STUB_LEN	22
@@ -2283,6 +2283,7 @@ static notrace noinline void sie_stub_space(void)
 
 static u8 * const sie_stub = (u8 *)sie_stub_space;
 static u8 *sie_insn;	/* NULL: the kernel's text is as it was */
+static u8 *sie_leave;
 static const u8 insn_sie[4] = { 0xb2, 0x14, 0xe0, 0x00 };
 static const u8 insn_nop[4] = { 0x47, 0x00, 0x00, 0x00 };
 
@@ -2328,6 +2329,8 @@ static int move_sie(void)
 		if (leave - sie > 128)
 			return -ENOEXEC;
 	}
+	if (*leave == 0xac)	/* STNSM: the newest disable interrupts first */
+		leave += 4;
 	for (block = sie; block < leave && !loads_r14_from_stack(block); block += 2)
 		;
 	if (block == leave || !loads_r14_from_stack(leave))
@@ -2339,6 +2342,7 @@ static int move_sie(void)
 	write_branch(leave, sie_stub);
 	write_text(sie, insn_nop, sizeof(insn_nop));
 	sie_insn = sie;
+	sie_leave = leave;
 	return 0;
 }
 
@@ -2347,7 +2351,7 @@ static void move_sie_back(void)
 	if (!sie_insn)
 		return;
 	write_text(sie_insn, insn_sie, sizeof(insn_sie));
-	write_text((u8 *)&sie_exit, sie_stub + SIE_STUB_TRAP + 4, 6);
+	write_text(sie_leave, sie_stub + SIE_STUB_TRAP + 4, 6);
 	sie_insn = NULL;
 }
 

@@ -1406,16 +1406,11 @@ static void test_script(void)
 static void run(void)
 {
 	struct guest *a = &t.guest[0], *b = &t.guest[1];
-	char keys[130];
 	int i;
 
 	t.g = a;
 	print("KTAP version 1\n1..%d\n", ROWS);
-	bin2hex(keys, host_key_hash, 32);
-	keys[64] = ' ';
-	bin2hex(keys + 65, header_key, 32);
-	keys[129] = 0;
-	order("header_keys", "%s", keys);
+	order("header_keys", "%*phN %*phN", 32, host_key_hash, 32, header_key);
 
 	test_uninitialized();
 	test_init();

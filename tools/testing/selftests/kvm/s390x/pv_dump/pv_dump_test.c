@@ -4536,7 +4536,8 @@ int main(int argc, char **argv)
 	if (ioctl(env.kvm, KVM_CHECK_EXTENSION, KVM_CAP_S390_PROTECTED_DUMP) <= 0)
 		ksft_exit_skip("KVM_CAP_S390_PROTECTED_DUMP not available\n");
 	if (!alg_available())
-		ksft_exit_skip("AF_ALG lacks one of xts(aes) gcm(aes) hmac(sha512) sha512 (sysctl crypto.af_alg_restrict?)\n");
+		ksft_exit_skip("AF_ALG (sysctl crypto.af_alg_restrict?) lacks one of %s\n",
+			       "xts(aes) gcm(aes) hmac(sha512) sha512");
 	fd = ioctl(env.kvm, KVM_CREATE_VM, 0UL);
 	if (fd < 0)
 		ksft_exit_skip("KVM_CREATE_VM: %s (sysctl vm.allocate_pgste?)\n",

@@ -141,51 +141,35 @@ static u64 (*violations)(bool clear);
 static const u8 header_key[32] = "the key of the SE header: secret";
 static const u8 host_key_hash[32] = "SHA-256 of the host's public key";
 
-/* Condition code, or what became of the program check */
+/*
+ * Condition code, or what became of the program check; @_r3 is the field R3. The
+ * condition code is 3 before, so that a missing one shows.
+ */
+#define UVC(_operand, _addr, _r3)						\
+({										\
+	int _cc = -1;								\
+										\
+	asm volatile("	tmll	%[cc],1\n"					\
+		"0:	.insn	rrf,0xb9a40000,%[op],%[addr]," #_r3 ",0\n"	\
+		"1:	ipm	%[cc]\n"					\
+		"	srl	%[cc],28\n"					\
+		"	j	4f\n"						\
+		"2:	lhi	%[cc],%[access]\n"				\
+		"	j	4f\n"						\
+		"3:	lhi	%[cc],%[spec]\n"				\
+		"4:\n"								\
+		EX_TABLE(0b, 2b)						\
+		EX_TABLE(1b, 3b)						\
+		: [cc] "+d" (_cc)						\
+		: [op] "d" (_operand), [addr] "a" (_addr),			\
+		  [access] "K" (ACCESS_EXCEPTION), [spec] "K" (SPECIFICATION)	\
+		: "cc", "memory");						\
+	_cc;									\
+})
+
 static int uvc(u64 operand, void *addr)
 {
-	int cc = -1;
-
-	/* The condition code is 3 before, so that a missing one shows. */
-	asm volatile("	tmll	%[cc],1\n"
-		"0:	.insn	rrf,0xb9a40000,%[op],%[addr],0,0\n"
-		"1:	ipm	%[cc]\n"
-		"	srl	%[cc],28\n"
-		"	j	4f\n"
-		"2:	lhi	%[cc],%[access]\n"
-		"	j	4f\n"
-		"3:	lhi	%[cc],%[spec]\n"
-		"4:\n"
-		EX_TABLE(0b, 2b)
-		EX_TABLE(1b, 3b)
-		: [cc] "+d" (cc)
-		: [op] "d" (operand), [addr] "a" (addr), [access] "K" (ACCESS_EXCEPTION),
-		  [spec] "K" (SPECIFICATION)
-		: "cc", "memory");
-	return cc;
-}
-
-/* The same with something in the field R3 */
-static int uvc_r3(void *addr)
-{
-	int cc = -1;
-
-	asm volatile("	tmll	%[cc],1\n"
-		"0:	.insn	rrf,0xb9a40000,%[op],%[addr],1,0\n"
-		"1:	ipm	%[cc]\n"
-		"	srl	%[cc],28\n"
-		"	j	4f\n"
-		"2:	lhi	%[cc],%[access]\n"
-		"	j	4f\n"
-		"3:	lhi	%[cc],%[spec]\n"
-		"4:\n"
-		EX_TABLE(0b, 2b)
-		EX_TABLE(1b, 3b)
-		: [cc] "+d" (cc)
-		: [op] "d" (0UL), [addr] "a" (addr), [access] "K" (ACCESS_EXCEPTION),
-		  [spec] "K" (SPECIFICATION)
-		: "cc", "memory");
-	return cc;
+	return UVC(operand, addr, 0);
 }
 
 static __printf(1, 2) void print(const char *fmt, ...)
@@ -691,7 +675,7 @@ static void test_common(void)
 	count = violations(false);
 	cc = uvc(1, block);
 	result(cc == 1 && violations(false) == count + 2, "first operand is not zero");
-	result(uvc_r3(block) == SPECIFICATION, "R3 is not zero: specification exception");
+	result(UVC(0UL, block, 1) == SPECIFICATION, "R3 is not zero: specification exception");
 	result(uvc(0, block + 4) == SPECIFICATION, "block not aligned: specification exception");
 	order("faults", "cmd=0x0320 rc=0x7 rrc=0x9");
 	row(0x0320, "cannot resume (by a fault rule)", RC(0x0007, 0x9), 0);

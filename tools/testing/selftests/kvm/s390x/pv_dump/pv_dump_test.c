@@ -2165,19 +2165,24 @@ static const char *const dump_events[] = {
 	"kvm_s390_pv_dump_complete", "kvm_s390_pv_dump_end",
 };
 
-static int trace_write(const char *file, const char *val)
+static int write_file(const char *path, const char *val)
 {
-	char path[128];
-	int fd, ret = 0;
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), ret = 0;
 
-	snprintf(path, sizeof(path), TRACEFS "%s", file);
-	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	if (write(fd, val, strlen(val)) != (ssize_t)strlen(val))
 		ret = -errno;
 	close(fd);
 	return ret;
+}
+
+static int trace_write(const char *file, const char *val)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), TRACEFS "%s", file);
+	return write_file(path, val);
 }
 
 static int trace_events(const char *on)
@@ -3204,18 +3209,6 @@ TEST_F(dumping, closing_a_vcpu_fd_does_not_end_the_dump)
  * files has it, and "slub_debug=A,kmalloc-4k" picks the cache: what else is
  * allocated is for the debug options, and not the same number each time.
  */
-
-static int write_file(const char *path, const char *val)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, val, strlen(val)) != (ssize_t)strlen(val))
-		ret = -errno;
-	close(fd);
-	return ret;
-}
 
 static bool no_fault_injection(struct __test_metadata *_metadata)
 {

@@ -115,6 +115,7 @@ event STOP'
 	EOF
 	# QEMU pauses because of an instruction that the CPU has not completed
 	scenario caught <<-EOF
+		{"execute": "cont"}
 		event STOP
 		DUMP /share/caught
 	EOF
@@ -180,7 +181,8 @@ boot_vmm() {
 		vmm_test killed '' "$good" boot
 		vmm_test cpus '' "$good -smp 2,maxcpus=4" "pv cpu=0 r1=0 r3=1 $pv_sigp_start" \
 			"pv cpu=2 r7=0x77 icpt=0x1c" boot "pv cpu=0 dumps=1 r3=2 $pv_sigp_start"
-		vmm_test caught '' "$good -action reboot=shutdown,shutdown=pause" \
+		# not before somebody listens for events
+		vmm_test caught '' "$good -S -action reboot=shutdown,shutdown=pause" \
 			"pv cpu=0 r4=3 $pv_diag308" boot
 	} | boot qemu "$patched" "-t 300 -d $vmm/share" /uvsim.ko="$module" "${vmm_files[@]}"
 }

@@ -13,7 +13,8 @@
  *	write FILE TEXT		copy FROM TO
  *	test NAME [KEY=VALUE...] -- COMMAND [ARG...]
  *	tap NAME [KEY=VALUE...] -- COMMAND [ARG...]
- *	loop NAME N		the steps up to "end", N times; all are one test
+ *	loop NAME N		the steps up to "end", N times; all are one test, which
+ *				fails as well if each time takes memory for good
  *
  * Only these three are tests, any other step must succeed. The command of a
  * tap step prints TAP with a plan of its own and may skip with status 4. The
@@ -51,6 +52,8 @@
 #define MAX_WORDS 64
 #define DEBUGFS "/sys/kernel/debug/"
 #define KILL_GRACE_MS 10000
+/* of a loop, before memory is counted */
+#define MIN_TIMES 20
 
 static int tests;
 /* Inside of a loop tests have no results of their own. */
@@ -491,13 +494,93 @@ static void run_step(char *line)
 		panic("bad step: %s", word[0]);
 }
 
+#define MAX_CACHES 256
+
+struct memory {
+	char cache[MAX_CACHES][32];
+	long objects[MAX_CACHES];
+	int caches;
+	long free_pages;
+};
+
+/*
+ * Objects of each slab cache, and free pages, without those that a CPU keeps at
+ * hand. kmemleak cannot do this: it takes every word of memory for an address,
+ * and the addresses of s390x are numbers that counters and lengths have as well.
+ */
+static void count_memory(struct memory *m)
+{
+	char path[300], line[512];
+	struct dirent *e;
+	FILE *f;
+	DIR *d;
+
+	/* what RCU and work queues free; not less than their grace periods */
+	sleep(1);
+	d = opendir("/sys/kernel/slab");
+	if (!d)
+		panic("open /sys/kernel/slab");
+	while ((e = readdir(d))) {
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", e->d_name);
+		xwrite(path, "1", 1);
+	}
+	closedir(d);
+	memset(m, 0, sizeof(*m));
+	f = fopen("/proc/slabinfo", "r");
+	if (!f)
+		panic("open /proc/slabinfo");
+	while (fgets(line, sizeof(line), f))
+		if (m->caches < MAX_CACHES && line[0] != '#' &&
+		    sscanf(line, "%31s %ld", m->cache[m->caches], &m->objects[m->caches]) == 2)
+			m->caches++;
+	fclose(f);
+	f = fopen("/proc/zoneinfo", "r");
+	if (!f || !m->caches || m->caches == MAX_CACHES)
+		panic("read /proc/slabinfo or /proc/zoneinfo");
+	while (fgets(line, sizeof(line), f)) {
+		long pages;
+
+		if (sscanf(line, " nr_free_pages %ld", &pages) == 1 ||
+		    sscanf(line, " count: %ld", &pages) == 1)
+			m->free_pages += pages;
+	}
+	fclose(f);
+}
+
+/* Have most of @times taken something that was not given back? */
+static bool memory_grew(const struct memory *before, const struct memory *after, int times)
+{
+	long free_pages = after->free_pages - before->free_pages;
+	long limit = times - times / 3;
+	bool grew = -free_pages >= limit;
+	int i, j;
+
+	for (i = 0; i < after->caches; i++) {
+		long n = after->objects[i];
+
+		for (j = 0; j < before->caches; j++)
+			if (!strcmp(before->cache[j], after->cache[i]))
+				n -= before->objects[j];
+		if (n)
+			printf("# %s: %+ld objects\n", after->cache[i], n);
+		grew |= n >= limit;
+	}
+	printf("# free: %+ld pages in %d times\n", free_pages, times);
+	if (grew)
+		puts("# memory was not given back");
+	return grew;
+}
+
 static void run_steps(char *steps, char *end);
 
 /* "loop NAME N": the body starts at @body. Returns what is behind its "end". */
 static char *run_loop(char *line, char *body)
 {
+	static struct memory before, after;
 	char *word[MAX_WORDS], *end, *copy;
-	int i;
+	int i, first = 0;
 
 	if (split(line, word) != 3 || in_loop)
 		panic("loop needs a name and a number, and cannot be nested");
@@ -512,8 +595,17 @@ static char *run_loop(char *line, char *body)
 			panic("no memory");
 		run_steps(copy, copy + (end - body));
 		free(copy);
+		/* what is set up once, or comes and goes, must not count */
+		if (i + 1 == atoi(word[2]) / 4 && i + 1 >= MIN_TIMES) {
+			first = i + 1;
+			count_memory(&before);
+		}
 	}
 	in_loop = false;
+	if (first && !loop_failed) {
+		count_memory(&after);
+		loop_failed = memory_grew(&before, &after, i - first);
+	}
 	printf("# %s: %d times of %s\n", word[1], i, word[2]);
 	printf("%s %d - %s\n", loop_failed || !i ? "not ok" : "ok", ++tests, word[1]);
 	fflush(stdout);

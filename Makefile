@@ -25,7 +25,7 @@ QEMU_MIN := $(QEMU_MIN_$(KERNEL))
 
 export CACHE BUILD KERNEL KERNEL_SRC SUITE PACKAGE SKIPS XFAILS UNSET HAS_DUMP UPDATE ONLY
 export TOOLS_SUITES TOOLS_PACKAGES VMM_SUITES VMM_PACKAGES
-export KERNELS BENCH_KERNEL QEMU_MIN QEMU_SUITES QEMU_PACKAGES
+export REPEAT RELOADS KERNELS BENCH_KERNEL QEMU_MIN QEMU_SUITES QEMU_PACKAGES
 unexport TREE
 
 .PHONY: help demo picture check mutants check-all bench lint docs kernel series dist dev refresh apply update clean distclean
@@ -54,6 +54,7 @@ help:
 	@echo 'demo: MEMORY=MIB of the guest; GUEST=image: a Linux that has not run yet, quicker;'
 	@echo '      IMAGE=FILE HOSTKEY=FILE CCK=FILE: your Secure Execution image'
 	@echo 'ONLY=REGEX run only the tests of check or lint whose names match'
+	@echo 'REPEAT=1 repeat what takes minutes, though nothing it depends on has changed'
 	@echo 'CACHE=$(CACHE)'
 
 demo:

@@ -65,18 +65,20 @@ code() {
 }
 
 # cached NAME FUNCTION...: the minutes of FUNCTION only if it, what it calls, the
-# base, the compilers, or what is given on stdin have changed since its last success
+# base, the compilers, or what is given on stdin have changed since its last
+# success, or with REPEAT=1. What is not repeated says when that was.
 cached() {
 	local dir=$CACHE/lint mark rc=0
 	mark=$dir/$1-$({
 		cat
-		declare -f "$2" kmk configure objects new_objects full_tree apply_patch code warnings
+		declare -f "$2" || :
+		declare -f kmk configure objects new_objects full_tree apply_patch code warnings
 		echo "$source"
 		"$CROSS-gcc" --version
 		sparse --version
 	} | hash)
 	shift
-	if [ -e "$mark" ]; then
+	if [ -e "$mark" ] && [ -z "${REPEAT:-}" ]; then
 		touch "$mark"
 		cat "$mark"
 		return
@@ -87,7 +89,10 @@ cached() {
 	("$@") >"$work/log" 2>&1 &
 	wait $! || rc=$?
 	cat "$work/log"
-	[ "$rc" -ne 0 ] || mv "$work/log" "$mark"
+	[ "$rc" -ne 0 ] || {
+		sed "1i $(date '+of %F %R')" "$work/log" >"$work/mark"
+		mv "$work/mark" "$mark"
+	}
 	rm -rf "$work"
 	return $rc
 }
@@ -182,11 +187,10 @@ lint_one_home() {
 	echo "$n new files"
 }
 
-lint_checkpatch() {
+checkpatch() {
 	local p ignore bad=0
 	# checkpatch leaves a cache file in the current directory
-	mkdir -p "$BUILD/checkpatch"
-	cd "$BUILD/checkpatch"
+	cd "$work"
 	# FILE_PATH_CHANGES: asks for a MAINTAINERS entry for each new file; the
 	# kernel's own patterns claim them already. CAMELCASE: names of libcrypto,
 	# which only the tools use. Signing off is up to whoever ships the patches
@@ -198,6 +202,10 @@ lint_checkpatch() {
 			--ignore $ignore "$p" || bad=1
 	done
 	return $bad
+}
+
+lint_checkpatch() {
+	cat "$series"/*.patch | cached checkpatch checkpatch
 }
 
 # ---- what compilers say ------------------------------------------------------
@@ -483,7 +491,8 @@ lint_sorted() {
 # ---- documentation -------------------------------------------------------------
 
 lint_docs() {
-	"$TOP/scripts/docs" "$BUILD/docs"
+	{ cat "$series"/*.patch "$TOP/scripts/docs"; sphinx-build --version; } |
+		cached docs "$TOP/scripts/docs" "$BUILD/docs"
 }
 
 # ---- taking the series -----------------------------------------------------------

@@ -4283,7 +4283,6 @@ static void bench_print(struct bench *b, const char *name)
 	b->best = 0;
 }
 
-/* In KiB, with the pages on lists of the CPUs, which MemFree does not count */
 /*
  * What a buffer costs depends on the free lists of the page allocator, which may
  * stay the same for all of a boot. Take some pages, so that each boot meets the
@@ -4298,6 +4297,7 @@ static void bench_disturb(void)
 		exit(KSFT_FAIL);
 }
 
+/* In KiB, with the pages on lists of the CPUs, which MemFree does not count */
 static long bench_mem_free(void)
 {
 	char line[256];

@@ -503,50 +503,90 @@ struct memory {
 	long free_pages;
 };
 
+static void count_once(struct memory *m, int slabinfo)
+{
+	static char text[65536];
+	char *line, zone[512];
+	size_t len = 0;
+	ssize_t n;
+	FILE *f;
+
+	memset(m, 0, sizeof(*m));
+	if (lseek(slabinfo, 0, SEEK_SET))
+		panic("rewind /proc/slabinfo");
+	while ((n = read(slabinfo, text + len, sizeof(text) - 1 - len)) > 0)
+		len += n;
+	text[len] = 0;
+	for (line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (m->caches < MAX_CACHES && *line != '#' &&
+		    sscanf(line, "%31s %ld", m->cache[m->caches], &m->objects[m->caches]) == 2)
+			m->caches++;
+	}
+	f = fopen("/proc/zoneinfo", "r");
+	if (!f || n < 0 || len == sizeof(text) - 1 || !m->caches || m->caches == MAX_CACHES)
+		panic("read /proc/slabinfo or /proc/zoneinfo");
+	while (fgets(zone, sizeof(zone), f)) {
+		long pages;
+
+		if (sscanf(zone, " nr_free_pages %ld", &pages) == 1 ||
+		    sscanf(zone, " count: %ld", &pages) == 1)
+			m->free_pages += pages;
+	}
+	fclose(f);
+}
+
 /*
  * Objects of each slab cache, and free pages, without those that a CPU keeps at
  * hand. kmemleak cannot do this: it takes every word of memory for an address,
  * and the addresses of s390x are numbers that counters and lengths have as well.
+ *
+ * The kernel takes all objects of a slab that a CPU has at hand for used ones.
+ * So no file is opened or closed between shrinking and reading, which would put
+ * slabs of files back there, and of several counts the lowest is taken: they err
+ * in this direction only, and what has leaked is in all of them.
  */
 static void count_memory(struct memory *m)
 {
-	char path[300], line[512];
+	static int shrink[2 * MAX_CACHES];
+	int slabinfo, i, j, round, n = 0;
+	static struct memory next;
 	struct dirent *e;
-	FILE *f;
+	char path[300];
 	DIR *d;
 
-	/* what RCU and work queues free; not less than their grace periods */
-	sleep(1);
 	d = opendir("/sys/kernel/slab");
-	if (!d)
-		panic("open /sys/kernel/slab");
+	slabinfo = open("/proc/slabinfo", O_RDONLY);
+	if (!d || slabinfo < 0)
+		panic("open /sys/kernel/slab or /proc/slabinfo");
 	while ((e = readdir(d))) {
 		if (e->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", e->d_name);
-		xwrite(path, "1", 1);
+		if (n == 2 * MAX_CACHES || (shrink[n++] = open(path, O_WRONLY)) < 0)
+			panic("open %s", path);
 	}
 	closedir(d);
-	memset(m, 0, sizeof(*m));
-	f = fopen("/proc/slabinfo", "r");
-	if (!f)
-		panic("open /proc/slabinfo");
-	while (fgets(line, sizeof(line), f))
-		if (m->caches < MAX_CACHES && line[0] != '#' &&
-		    sscanf(line, "%31s %ld", m->cache[m->caches], &m->objects[m->caches]) == 2)
-			m->caches++;
-	fclose(f);
-	f = fopen("/proc/zoneinfo", "r");
-	if (!f || !m->caches || m->caches == MAX_CACHES)
-		panic("read /proc/slabinfo or /proc/zoneinfo");
-	while (fgets(line, sizeof(line), f)) {
-		long pages;
-
-		if (sscanf(line, " nr_free_pages %ld", &pages) == 1 ||
-		    sscanf(line, " count: %ld", &pages) == 1)
-			m->free_pages += pages;
+	for (round = 0; round < 3; round++) {
+		/* what RCU and work queues free; not less than their grace periods */
+		sleep(1);
+		for (i = 0; i < n; i++)
+			if (write(shrink[i], "1", 1) != 1)
+				panic("shrink a slab cache");
+		count_once(round ? &next : m, slabinfo);
+		if (!round)
+			continue;
+		if (next.free_pages > m->free_pages)
+			m->free_pages = next.free_pages;
+		for (i = 0; i < m->caches; i++)
+			for (j = 0; j < next.caches; j++)
+				if (!strcmp(m->cache[i], next.cache[j]) &&
+				    next.objects[j] < m->objects[i])
+					m->objects[i] = next.objects[j];
 	}
-	fclose(f);
+	for (i = 0; i < n; i++)
+		close(shrink[i]);
+	close(slabinfo);
 }
 
 /* Have most of @times taken something that was not given back? */

@@ -158,6 +158,8 @@ static bool contains(const char *file, const char *text)
 
 static void poll_file(const char *file, const char *text)
 {
+	printf("wait for \"%s\" in %s\n", text, file);
+	fflush(stdout);
 	while (!contains(file, text)) {
 		if (waitpid(qemu, NULL, WNOHANG))
 			fail("QEMU has ended, %s does not contain \"%s\"", file, text);

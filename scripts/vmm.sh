@@ -38,18 +38,13 @@ vmm_test() {
 
 make_scenarios() {
 	local waits="poll $uvsim/script pv icpt=0x1c registers 0 taken"
-	local status='{"execute": "query-status"}' after_reset
-	after_reset="$waits 2
-DUMP /share/reset.2"
-	# Mainline's dump outlives the protected VM: KVM_RUN fails, QEMU stops it.
-	[ -z "${HAS_DUMP:-}" ] || after_reset='event STOP
-event STOP'
+	local status='{"execute": "query-status"}'
 
 	scenario two-dumps <<-EOF
 		$waits 1
 		DUMP /share/two.1
 		poll $uvsim/script at=0x200008 icpt=0x00 registers 5 taken 1
-		poll $uvsim/script at=0x$ipib10 icpt=0x1c registers 0 taken 1
+		poll $uvsim/script at=$second_change icpt=0x1c registers 0 taken 1
 		DUMP /share/two.2
 	EOF
 	# the CPU is in KVM_RUN all the time
@@ -82,19 +77,22 @@ event STOP'
 		$status
 	EOF
 	# Paused, as QEMU cannot take a reset while a dump has stopped the VM: it
-	# aborts now and then ("invalid runstate transition").
+	# aborts now and then ("invalid runstate transition"). What is slow is the
+	# export of pages, not a dump command, which would hold kvm->lock: QEMU comes
+	# back with the next one so soon that the reset might never get the lock.
 	scenario reset <<-EOF
 		$waits 1
 		{"execute": "stop"}
-		write $uvsim/faults cmd=0x401 nth=1 delay_us=200000 count=0
+		write $uvsim/faults cmd=0x201 nth=1 delay_us=100000 count=0
 		DUMP /share/reset.1 detach
-		poll $uvsim/counters 0x0401
+		poll $uvsim/objects dump 1
 		{"execute": "system_reset"}
 		write $uvsim/faults clear
 		event RESET
 		event DUMP_COMPLETED
 		{"execute": "cont"}
-		$after_reset
+		$waits 2
+		DUMP /share/reset.2
 	EOF
 	scenario killed <<-EOF
 		$waits 1
@@ -134,7 +132,7 @@ vmm_prepare() {
 	"$tools/seimg" info "$images/good.se" --host-private-key "$images/host.key" \
 		--plain "$vmm/plain" --memory 16 >"$vmm/info"
 	"$tools/seimg" regs -o "$vmm/regs" --cpus 4
-	get_ipib
+	get_addresses
 	make_scenarios
 	{
 		for f in good.se forbidden.se good.key forbidden.key; do
@@ -148,9 +146,13 @@ vmm_prepare() {
 	mapfile -t vmm_files <"$vmm/files"
 }
 
-get_ipib() {
+# The guest writes to a page of the image, then to one that had never been secure.
+# On mainline it has page tables of its own (seen in 7.2), where QEMU's pages are
+# not; there the second one is of the image, too, as uvsim raises no page faults.
+get_addresses() {
 	ipib=$(sed -n 's/^IPIB: at 0x//p' "$vmm/info")
-	ipib10=$(printf %x $((0x$ipib + 16)))
+	second_change=0x$(printf %x $((0x$ipib + 16)))
+	[ "$KERNEL" != mainline ] || second_change=0x110010
 }
 
 vmm_steps="share /share
@@ -162,14 +164,13 @@ copy /regs $uvsim/registers"
 
 # A dump per way in which QEMU can come to one
 boot_vmm() {
-	local good='-kernel /good.se' reset=
-	[ -z "${HAS_DUMP:-}" ] || reset='want="kvm run failed Invalid argument"'
+	local good='-kernel /good.se'
 	vmm_prepare
 	{
 		echo "$vmm_steps"
 		vmm_test two-dumps '' "$good" boot \
 			"pv cpu=0 dumps=1 at=0x200008 value=0x1122334455667788 r5=0x123456789abcdef0 c3=3 a2=0x22222222 psw_addr=0xabcde0 prefix=0x8000" \
-			"pv cpu=0 dumps=1 at=0x$ipib10 value=0x99 icpt=0x1c"
+			"pv cpu=0 dumps=1 at=$second_change value=0x99 icpt=0x1c"
 		vmm_test busy '' "$good" "plain cpu=0 r2=0x$ipib r4=8 $diag308" \
 			"plain cpu=0 r4=10 $diag308"
 		echo "tmpfs /full size=8m"
@@ -177,7 +178,9 @@ boot_vmm() {
 		echo "tmpfs /full size=32m"
 		vmm_test complete-fails 'want="header rc 1234"' "$good" boot
 		vmm_test forbidden 'want="header rc 101"' '-kernel /forbidden.se' boot
-		vmm_test reset "$reset" "$good" boot
+		# Mainline's dump outlives the protected VM (W1), and QEMU may dump a CPU
+		# that is no longer protected (W5).
+		[ -n "${HAS_DUMP:-}" ] || vmm_test reset '' "$good" boot
 		vmm_test killed '' "$good" boot
 		vmm_test cpus '' "$good -smp 2,maxcpus=4" "pv cpu=0 r1=0 r3=1 $pv_sigp_start" \
 			"pv cpu=2 r7=0x77 icpt=0x1c" boot "pv cpu=0 dumps=1 r3=2 $pv_sigp_start"
@@ -223,17 +226,16 @@ compare() {
 		"$vmm/$1.elf"
 }
 
-# The guest changed eight bytes twice, on a page of the image and one that had
-# never been secure, and some registers.
+# The guest changed eight bytes twice, and some registers.
 vmm_two_dumps() {
-	get_ipib
+	get_addresses
 	expect 1
 	decrypt two.1
 	compare two.1
 	decrypt two.2
 	! compare two.2 || return 1
 	poke "$vmm/expected.plain" 0x200008 1122334455667788
-	poke "$vmm/expected.plain" "0x$ipib10" 0000000000000099
+	poke "$vmm/expected.plain" "$second_change" 0000000000000099
 	! compare two.2 || return 1
 	poke_reg 0 40 123456789abcdef0
 	poke_reg 0 136 0000000000abcde0

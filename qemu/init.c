@@ -549,6 +549,7 @@ static void count_once(struct memory *m, int slabinfo)
 static void count_memory(struct memory *m)
 {
 	static int shrink[2 * MAX_CACHES];
+	static char one[2048];
 	int slabinfo, i, j, round, n = 0;
 	static struct memory next;
 	struct dirent *e;
@@ -567,11 +568,13 @@ static void count_memory(struct memory *m)
 			panic("open %s", path);
 	}
 	closedir(d);
+	/* long, as the kernel's copy is of a slab, too: of one with few objects */
+	one[0] = '1';
 	for (round = 0; round < 3; round++) {
 		/* what RCU and work queues free; not less than their grace periods */
 		sleep(1);
 		for (i = 0; i < n; i++)
-			if (write(shrink[i], "1", 1) != 1)
+			if (write(shrink[i], one, sizeof(one)) != sizeof(one))
 				panic("shrink a slab cache");
 		count_once(round ? &next : m, slabinfo);
 		if (!round)

@@ -962,16 +962,18 @@ static int vm_run(struct vm *vm, unsigned int cpu, unsigned int ms)
 static bool vm_runs(struct vm *vm, unsigned int cpu)
 {
 	long sie = env.sim ? sim_sie() : 0;
+	bool entered = !env.sim;
 	unsigned int ms = 20;
 	int ret;
 
 	do {
 		ret = vm_run(vm, cpu, ms);
 		ms *= 2;
-	} while (env.sim && ret == -EINTR && sim_sie() == sie && ms < 1000);
-	if (ret != 0 && ret != -EINTR)
-		log_err("KVM_RUN: %d", ret);
-	return ret == 0 || ret == -EINTR;
+		entered |= env.sim && sim_sie() != sie;
+	} while (ret == -EINTR && !entered && ms < 1000);
+	if (!entered || (ret != 0 && ret != -EINTR))
+		log_err("KVM_RUN: %d, SIE was %sentered", ret, entered ? "" : "not ");
+	return entered && (ret == 0 || ret == -EINTR);
 }
 
 /* A thread that sits in KVM_RUN */

@@ -601,6 +601,16 @@ carry_debian_layout() { carry_quilt_in debian/patches features/s390x/pv-dump; }
 carry_plain() {
 	local tree=$lint/carry-plain
 	base_files "$tree"
+	# what fails half way changes nothing
+	mkdir -p "$lint/bin"
+	cat >"$lint/bin/cat" <<-'EOF'
+		#!/bin/sh
+		[ "${1##*/}" != pv.c ] || exit 1
+		exec /bin/cat "$@"
+	EOF
+	chmod +x "$lint/bin/cat"
+	PATH="$lint/bin:$PATH" refuses "$tree" "is as it was"
+	[ ! -e "$tree/tools/testing/uvsim" ]
 	apply "$tree"
 	has_series "$tree"
 	refuses "$tree" "has KVM_CAP_S390_PROTECTED_DUMP already"

@@ -11,6 +11,7 @@
  *	bind FROM TO		FROM appears under the name TO
  *	insmod FILE [PARAM...]	rmmod NAME
  *	write FILE TEXT		copy FROM TO
+ *	swap DEVICE		make all of it swap space
  *	test NAME [KEY=VALUE...] -- COMMAND [ARG...]
  *	tap NAME [KEY=VALUE...] -- COMMAND [ARG...]
  *	loop NAME N		the steps up to "end", N times; all are one test, which
@@ -28,24 +29,32 @@
  *	until=TEXT	must be printed; ends the command, its status does not count
  *	empty=DIR	directory that must be empty afterwards
  *
- * As /bin/sh this program has one command, for pvdump --exec: "rmmod NAME".
+ * As /bin/sh this program has two commands, for pvdump --exec: "swap-out LENGTH"
+ * moves so much of the guest's memory to swap, "rmmod NAME" unloads a module.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/klog.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -162,6 +171,67 @@ static long number(const char *path, const char *key)
 	return strtol(p, NULL, 0);
 }
 
+/* What mkswap writes */
+static void swap_on(const char *device)
+{
+	static struct {
+		char boot[1024];
+		uint32_t version, last_page, bad_pages;
+		char zero[4096 - 1024 - 12 - 10];
+		char magic[10];
+	} header = { .version = 1, .magic = "SWAPSPACE2" };
+	uint64_t size;
+	int fd;
+
+	fd = open(device, O_RDWR);
+	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &size))
+		panic("open %s", device);
+	header.last_page = size / sizeof(header) - 1;
+	if (write(fd, &header, sizeof(header)) != sizeof(header) || fsync(fd) || close(fd))
+		panic("write to %s", device);
+	if (swapon(device, 0))
+		panic("swapon %s", device);
+}
+
+/* The memory of the guest of the pvdump that calls */
+static int swap_out(size_t len)
+{
+	const char *pid = getenv("PVDUMP_PID"), *memory = getenv("PVDUMP_MEMORY");
+	unsigned long swapped = 0, kept = 0, i;
+	struct iovec range = { .iov_len = len };
+	uint64_t entry;
+	char path[64];
+	cpu_set_t one;
+	int pidfd, fd;
+
+	if (!pid || !memory)
+		return 127;
+	range.iov_base = (void *)strtoul(memory, NULL, 0);
+	pidfd = syscall(SYS_pidfd_open, atoi(pid), 0);
+	/* each CPU keeps the pages last used there from being reclaimed by others */
+	for (i = 0; i < (unsigned long)sysconf(_SC_NPROCESSORS_ONLN); i++) {
+		CPU_ZERO(&one);
+		CPU_SET(i, &one);
+		if (sched_setaffinity(0, sizeof(one), &one) ||
+		    syscall(SYS_process_madvise, pidfd, &range, 1UL, MADV_PAGEOUT, 0) < 0) {
+			perror("process_madvise");
+			return 1;
+		}
+	}
+	snprintf(path, sizeof(path), "/proc/%s/pagemap", pid);
+	fd = open(path, O_RDONLY);
+	for (i = 0; i < len / 4096; i++) {
+		if (pread(fd, &entry, 8, ((uintptr_t)range.iov_base / 4096 + i) * 8) != 8) {
+			perror(path);
+			return 1;
+		}
+		swapped += entry >> 62 & 1;
+		kept += entry >> 63;
+	}
+	printf("%lu pages in swap, %lu are not\n", swapped, kept);
+	return swapped ? 0 : 1;
+}
+
 /* sh -c COMMAND */
 static int shell(char *command)
 {
@@ -170,6 +240,8 @@ static int shell(char *command)
 	if (!arg)
 		return 127;
 	*arg++ = 0;
+	if (!strcmp(command, "swap-out"))
+		return swap_out(strtoul(arg, NULL, 0));
 	if (strcmp(command, "rmmod"))
 		return 127;
 	if (!syscall(SYS_delete_module, arg, O_NONBLOCK))
@@ -490,6 +562,8 @@ static void run_step(char *line)
 		xwrite(word[1], word[2], strlen(word[2]));
 	else if (!strcmp(word[0], "copy") && n == 3)
 		xcopy(word[1], word[2]);
+	else if (!strcmp(word[0], "swap") && n == 2)
+		swap_on(word[1]);
 	else if (!strcmp(word[0], "bind") && n == 3)
 		bind(word[1], word[2]);
 	else if (!strcmp(word[0], "tmpfs") && n == 3)

@@ -45,6 +45,8 @@
  *  W18	tracepoints_tell_each_step
  *  W19	sysfs_tells_what_info_tells, cpu_rc_is_at_offset_4
  */
+#define _GNU_SOURCE	/* sched_setaffinity() */
+
 #include <endian.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -52,9 +54,11 @@
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <regex.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -1290,6 +1294,64 @@ static int dump_and_verify(struct vm *vm, unsigned int chunk)
 	       STEP(dump_rest(vm, &d, chunk)) ?: STEP(dump_verify(vm, &d));
 }
 
+/* Is there swap space? The first line is a heading. */
+static bool have_swap(void)
+{
+	char line[256];
+	FILE *f = fopen("/proc/swaps", "r");
+	bool have;
+
+	have = f && fgets(line, sizeof(line), f) && fgets(line, sizeof(line), f);
+	if (f)
+		fclose(f);
+	return have;
+}
+
+/* How many pages of the guest are in swap, and in memory */
+static int vm_pages(const struct vm *vm, size_t *in_swap, size_t *in_memory)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC), ret = 0;
+	uint64_t entry;
+	uintptr_t i;
+
+	*in_swap = 0;
+	*in_memory = 0;
+	if (fd < 0)
+		return -errno;
+	for (i = (uintptr_t)vm->mem / PAGE; i < ((uintptr_t)vm->mem + vm->size) / PAGE; i++) {
+		if (pread(fd, &entry, sizeof(entry), i * sizeof(entry)) != sizeof(entry)) {
+			ret = -EIO;
+			break;
+		}
+		*in_swap += entry >> 62 & 1;
+		*in_memory += entry >> 63;
+	}
+	close(fd);
+	return ret;
+}
+
+/* From each CPU, as each keeps the pages last used there from being reclaimed by others. */
+static int vm_swap_out(const struct vm *vm)
+{
+	cpu_set_t all, one;
+	int i, ret = 0;
+
+	if (sched_getaffinity(0, sizeof(all), &all))
+		return -errno;
+	for (i = 0; i < CPU_SETSIZE && !ret; i++) {
+		if (!CPU_ISSET(i, &all))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(i, &one);
+		if (sched_setaffinity(0, sizeof(one), &one) ||
+		    madvise(vm->mem, vm->size, MADV_PAGEOUT))
+			ret = -errno;
+	}
+	if (sched_setaffinity(0, sizeof(all), &all))
+		ret = ret ?: -errno;
+	return ret;
+}
+
 static struct image the_image;
 
 static int image_get(struct image *img, unsigned int mib, uint64_t pcf)
@@ -2141,6 +2203,70 @@ TEST_F(pv, dumps_race_with_kvm_run)
 		runner_join(&r[i], 20);
 	ASSERT_EQ(0, dump_init(vm));
 	EXPECT_EQ(0, dump_and_verify(vm, 4));
+}
+
+TEST_F(pv, memory_in_swap_is_dumped)
+{
+	struct vm *vm = &self->vm;
+	static struct dump d;
+	size_t before, swapped, still, in_memory;
+
+	if (!have_swap())
+		SKIP(return, "no swap space");
+	ASSERT_EQ(0, vm_pages(vm, &swapped, &before));
+	ASSERT_EQ(0, swapped);
+	ASSERT_EQ(0, vm_swap_out(vm));
+	ASSERT_EQ(0, vm_pages(vm, &swapped, &in_memory));
+	ASSERT_LT(0, swapped);
+	if (env.sim) {
+		ASSERT_EQ(before, swapped);
+		ASSERT_EQ(0, sim_set_registers(vm, &d));
+	}
+
+	ASSERT_EQ(0, dump_init(vm));
+	ASSERT_EQ(0, dump_rest(vm, &d, 1));
+	/* none of the calls needs the pages themselves */
+	ASSERT_EQ(0, vm_pages(vm, &still, &in_memory));
+	EXPECT_EQ(swapped, still);
+	EXPECT_EQ(0, dump_verify(vm, &d));
+	EXPECT_TRUE(vm_runs(vm, 0));
+}
+
+/* It comes back at other places. */
+TEST_F(pv, memory_back_from_swap_is_the_guests)
+{
+	struct vm *vm = &self->vm;
+	size_t addr, swapped, in_memory;
+	char order[64];
+	int ret;
+
+	if (no_sim(_metadata))
+		return;
+	if (!have_swap())
+		SKIP(return, "no swap space");
+	ASSERT_EQ(0, vm_swap_out(vm));
+	ASSERT_EQ(0, vm_pages(vm, &swapped, &in_memory));
+	ASSERT_LT(0, swapped);
+	ASSERT_EQ(0, in_memory);
+	for (addr = 0; addr < vm->size; addr += PAGE) {
+		volatile uint8_t *p = vm->mem + addr;
+
+		if (!comp_of(vm->img, addr))
+			continue;
+		*p = *p;	/* KVM makes it writable, too */
+		snprintf(order, sizeof(order), "import gaddr=0x%zx tgid=%d", addr, getpid());
+		ret = sim_write("objects", order);
+		if (ret == -ENXIO)
+			SKIP(return, "the guest has page tables of its own");
+		ASSERT_EQ(0, ret) {
+			TH_LOG("page %zx", addr);
+		}
+	}
+	ASSERT_EQ(0, vm_pages(vm, &swapped, &in_memory));
+	EXPECT_EQ(0, swapped);
+	EXPECT_TRUE(vm_runs(vm, 0));
+	ASSERT_EQ(0, dump_init(vm));
+	EXPECT_EQ(0, dump_and_verify(vm, ~0U));
 }
 
 TEST_F(pv, child_process_cannot_dump)

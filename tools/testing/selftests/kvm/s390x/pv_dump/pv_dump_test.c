@@ -2249,11 +2249,12 @@ TEST_F(pv, memory_back_from_swap_is_the_guests)
 	ASSERT_LT(0, swapped);
 	ASSERT_EQ(0, in_memory);
 	for (addr = 0; addr < vm->size; addr += PAGE) {
-		volatile uint8_t *p = vm->mem + addr;
+		uint8_t *p = vm->mem + addr;
 
 		if (!comp_of(vm->img, addr))
 			continue;
-		*p = *p;	/* KVM makes it writable, too */
+		/* KVM makes it writable, too */
+		__atomic_store_n(p, __atomic_load_n(p, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
 		snprintf(order, sizeof(order), "import gaddr=0x%zx tgid=%d", addr, getpid());
 		ret = sim_write("objects", order);
 		if (ret == -ENXIO)

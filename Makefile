@@ -5,11 +5,15 @@ KERNEL ?= 5.10
 KERNEL_SRC ?=
 TREE ?=
 ONLY ?=
+PATCHED ?= yes
 CACHE ?= $(or $(XDG_CACHE_HOME),$(if $(HOME),$(HOME)/.cache,$(CURDIR)/build/cache))/kvm-s390-pv-dump
 BUILD := $(CURDIR)/build
 
 ifeq ($(filter $(KERNEL),$(KERNELS)),)
 $(error KERNEL=$(KERNEL) is not one of: $(KERNELS))
+endif
+ifeq ($(filter yes no,$(PATCHED)),)
+$(error PATCHED=$(PATCHED) is neither yes nor no)
 endif
 ifneq ($(words $(CURDIR)) $(words $(CACHE)),1 1)
 $(error the kernel does not build below a path with blanks: $(CURDIR), $(CACHE))
@@ -17,13 +21,19 @@ endif
 
 SUITE := $(SUITE_$(KERNEL))
 PACKAGE := $(PACKAGE_$(KERNEL))
-SKIPS := $(SKIPS_$(KERNEL))
 UNSET := $(UNSET_$(KERNEL))
 HAS_DUMP := $(HAS_DUMP_$(KERNEL))
-XFAILS := $(XFAILS_$(KERNEL))
+# yes if the series of this kernel is applied: there is one, and it is wanted
+SERIES := $(if $(wildcard patches/$(KERNEL)/*.patch),$(filter yes,$(PATCHED)))
+# yes if what is tested is mainline's implementation without our series
+AS_IS := $(if $(SERIES),,$(HAS_DUMP))
+SKIPS := $(if $(AS_IS),$(AS_IS_SKIPS_$(KERNEL)),$(SKIPS_$(KERNEL)))
+XFAILS := $(if $(AS_IS),$(AS_IS_XFAILS_$(KERNEL)),$(XFAILS_$(KERNEL)))
 QEMU_MIN := $(QEMU_MIN_$(KERNEL))
+# of all kernels, as make apply finds out by itself which series a tree needs
+PATHS := $(foreach k,$(KERNELS),$(addprefix $(k):,$(PATHS_$(k))))
 
-export CACHE BUILD KERNEL KERNEL_SRC SUITE PACKAGE SKIPS XFAILS UNSET HAS_DUMP UPDATE ONLY
+export CACHE BUILD KERNEL KERNEL_SRC SUITE PACKAGE SKIPS XFAILS UNSET HAS_DUMP SERIES AS_IS PATHS UPDATE ONLY
 export TOOLS_SUITES TOOLS_PACKAGES VMM_SUITES VMM_PACKAGES
 export REPEAT RELOADS KERNELS BENCH_KERNEL QEMU_MIN QEMU_SUITES QEMU_PACKAGES
 unexport TREE
@@ -40,12 +50,12 @@ help:
 	@echo 'make bench             instructions of the dump calls, beside those of mainline $(BENCH_KERNEL)'
 	@echo 'make lint              the tests of the series and the scripts alone'
 	@echo 'make kernel            build the patched kernel'
-	@echo 'make docs              build/docs: the documentation of the feature as HTML'
-	@echo 'make series            build/series: complete patches for git am'
+	@echo 'make docs              build/docs-$(KERNEL): the documentation of the feature as HTML'
+	@echo 'make series            build/series-$(KERNEL): complete patches for git am'
 	@echo 'make dist              the same as a tarball, for those who take it without a clone'
 	@echo 'make dev               build/dev-$(KERNEL): git tree, tag base, the series as commits'
-	@echo 'make refresh           the inverse: commits of build/dev-$(KERNEL) to patches/ and new files'
-	@echo 'make apply TREE=DIR    apply the series to a kernel tree of yours'
+	@echo 'make refresh           the inverse: commits of build/dev-$(KERNEL) to patches/$(KERNEL)/ and new files'
+	@echo 'make apply TREE=DIR    apply the series that a kernel tree of yours needs'
 	@echo 'make picture           draw pictures/ anew from make demo'
 	@echo 'make update            fetch the newest packages'
 	@echo 'make clean             remove build/;  make distclean: the cache as well'
@@ -80,7 +90,7 @@ mutants:
 
 docs:
 	@scripts/setup
-	@scripts/docs $(BUILD)/docs
+	@scripts/docs $(BUILD)/docs-$(KERNEL)
 
 kernel:
 	@scripts/setup
@@ -88,8 +98,8 @@ kernel:
 
 series:
 	@scripts/setup
-	@scripts/series $(BUILD)/series
-	@echo $(BUILD)/series
+	@scripts/series
+	@echo $(BUILD)/series-$(KERNEL)
 
 dist:
 	@scripts/setup
@@ -103,8 +113,9 @@ dev:
 refresh:
 	@scripts/refresh $(BUILD)/dev-$(KERNEL)
 
+# KERNEL counts if it was given, not by its default
 apply:
-	@scripts/apply '$(TREE)'
+	@FOR='$(if $(filter-out file,$(origin KERNEL)),$(KERNEL))' scripts/apply '$(TREE)'
 
 update:
 	@UPDATE=1 scripts/zgetdump

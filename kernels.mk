@@ -12,38 +12,49 @@ SKIPS_5.10 := vm.sysfs_tells_what_info_tells dumping.failing_allocations_and_cop
 # Symbols of the fragment that this kernel's Kconfig cannot give.
 UNSET_5.10 :=
 
-# Mainline's implementation of the feature, not patched.
+# New files stand here at their paths in the newest mainline. Older kernels have
+# these elsewhere: HERE=THERE, for the beginnings of paths in names and in texts.
+PATHS_5.10 := kvm/s390/pv_dump=kvm/s390x/pv_dump \
+	virt/kvm/s390/s390-pv=virt/kvm/s390-pv arch/s390/kvm/s390/=arch/s390/kvm/
+
+# From here on, kernels with mainline's implementation. AS_IS_*: for the kernel
+# without our series, that is with PATCHED=no, or as long as there is none.
 SUITE_6.1 := bookworm-security bookworm
 PACKAGE_6.1 := linux-source-6.1
 HAS_DUMP_6.1 := yes
 UNSET_6.1 :=
+PATHS_6.1 := kvm/s390/pv_dump=kvm/s390x/pv_dump arch/s390/kvm/s390/=arch/s390/kvm/
 # No tracepoints and no fault injection, and facility 158 is not faked. Then, what
 # mainline fails by chance, and lengths that it trusts: the kernel would crash.
-SKIPS_6.1 := pv.tracepoints_tell_each_step vm.sysfs_tells_what_info_tells \
+AS_IS_SKIPS_6.1 := pv.tracepoints_tell_each_step vm.sysfs_tells_what_info_tells \
 	dumping.failing_allocations_and_copies_lose_nothing \
 	dumping.end_and_new_dump_race_with_dump_calls \
 	dumping.disable_and_new_life_race_with_dump_calls
-SKIPS_6.1 += $(addprefix qui.,$(addsuffix .capability_is_off_or_right, \
+AS_IS_SKIPS_6.1 += $(addprefix qui.,$(addsuffix .capability_is_off_or_right, \
 	stor_state_2m stor_state_absurd finalize_0 finalize_absurd))
+# What the series leaves as it is on purpose, and why
+SKIPS_6.1 := vm.sysfs_tells_what_info_tells \
+	dumping.failing_allocations_and_copies_lose_nothing
+XFAILS_6.1 :=
 # What mainline gets wrong, by the tests that show it and have to fail:
 # a dump outlives the protected VM, no vcpu runs again
-XFAILS_6.1 := vm.random_commands_follow_the_state_table \
+AS_IS_XFAILS_6.1 := vm.random_commands_follow_the_state_table \
 	dumping.disable_ends_the_dump dumping.new_life_after_disable \
 	uvc.stor_state.error_in_front_of_disable_leaves_nothing \
 	uvc.cpu.error_in_front_of_disable_leaves_nothing \
 	uvc.complete.error_in_front_of_disable_leaves_nothing
 # a vcpu is dumped after it has ceased to be protected, or when the dump is over
-XFAILS_6.1 += dumping.cpu_dump_in_the_middle_of_disable dumping.complete_waits_for_a_cpu_dump
+AS_IS_XFAILS_6.1 += dumping.cpu_dump_in_the_middle_of_disable dumping.complete_waits_for_a_cpu_dump
 # vcpus stay in KVM_RUN and spin, and can get back into SIE
-XFAILS_6.1 += pv.init_makes_running_vcpus_leave pv.init_makes_waiting_vcpus_leave \
+AS_IS_XFAILS_6.1 += pv.init_makes_running_vcpus_leave pv.init_makes_waiting_vcpus_leave \
 	pv.crypto_attribute_does_not_let_running_vcpus_run pv.dumps_race_with_kvm_run \
 	dumping.crypto_attribute_does_not_unblock dumping.new_vcpu_is_blocked_and_dumpable
 # completion data that could not be delivered is lost
-XFAILS_6.1 += dumping.complete_efault_keeps_the_data \
+AS_IS_XFAILS_6.1 += dumping.complete_efault_keeps_the_data \
 	dumping.nothing_but_complete_after_complete_efault \
 	end.completion_undelivered.close_vm_first
 # a request holds kvm->lock and 1 MB until its end, and cannot be killed
-XFAILS_6.1 += big.stor_state_takes_little_memory \
+AS_IS_XFAILS_6.1 += big.stor_state_takes_little_memory \
 	owner.sigkill_ends_a_million_blocks_within_one \
 	owner.sigkill_ends_init_of_a_busy_ultravisor \
 	owner.sigkill_ends_stor_state_of_a_busy_ultravisor \
@@ -52,27 +63,30 @@ XFAILS_6.1 += big.stor_state_takes_little_memory \
 	big.vm_ioctls_do_not_wait_for_all_of_stor_state big.disable_ends_stor_state \
 	big.complete_ends_stor_state big.next_dump_does_not_revive_stor_state
 # blocks in front of an error are lost, and nobody learns how many
-XFAILS_6.1 += dumping.stor_state_beyond_the_guest_einval \
+AS_IS_XFAILS_6.1 += dumping.stor_state_beyond_the_guest_einval \
 	dumping.stor_state_efault_tells_how_far_it_came \
 	dumping.stor_state_resumes_after_a_uv_error big.fault_in_a_later_part_of_the_request
 # rc and rrc change without a UV call, or results without a need
-XFAILS_6.1 += dumping.stor_state_address_must_be_on_a_mib \
+AS_IS_XFAILS_6.1 += dumping.stor_state_address_must_be_on_a_mib \
 	dumping.stor_state_length_must_be_a_multiple \
 	dumping.stor_state_success_leaves_the_structure_alone \
 	$(addprefix qui.,$(addsuffix .capability_is_off_or_right, \
 		stor_state_8k stor_state_12k stor_state_64k stor_state_1m))
 # the commands do not look at what the Ultravisor can do
-XFAILS_6.1 += $(addprefix qui.,$(addsuffix .capability_is_off_or_right, \
+AS_IS_XFAILS_6.1 += $(addprefix qui.,$(addsuffix .capability_is_off_or_right, \
 	no_init_call no_stor_state_call no_cpu_call no_complete_call stor_state_0))
 # INFO leaves the vcpus' states to user space
-XFAILS_6.1 += vm.info_leaves_cpu_state_to_kvm
+AS_IS_XFAILS_6.1 += vm.info_leaves_cpu_state_to_kvm
 
 SUITE_6.12 := bookworm-security bookworm-backports
 PACKAGE_6.12 := linux-source-6.12
 HAS_DUMP_6.12 := yes
 UNSET_6.12 :=
+PATHS_6.12 := $(PATHS_6.1)
 SKIPS_6.12 := $(SKIPS_6.1)
 XFAILS_6.12 := $(XFAILS_6.1)
+AS_IS_SKIPS_6.12 := $(AS_IS_SKIPS_6.1)
+AS_IS_XFAILS_6.12 := $(AS_IS_XFAILS_6.1)
 
 # What make bench compares with
 BENCH_KERNEL := 6.1
@@ -81,12 +95,15 @@ BENCH_KERNEL := 6.1
 SUITE_mainline := trixie-backports
 PACKAGE_mainline := linux-source-*
 HAS_DUMP_mainline := yes
+PATHS_mainline :=
 # Guests have page tables of their own, which TCG, without SIE, leaves empty.
 SKIPS_mainline := $(SKIPS_6.1) pv.memory_back_from_swap_is_the_guests
+XFAILS_mainline := $(XFAILS_6.1)
+AS_IS_SKIPS_mainline := $(AS_IS_SKIPS_6.1) pv.memory_back_from_swap_is_the_guests
 # 7.3 ends a dump with the protected VM
-XFAILS_mainline := $(filter-out dumping.disable_ends_the_dump \
+AS_IS_XFAILS_mainline := $(filter-out dumping.disable_ends_the_dump \
 	dumping.new_life_after_disable uvc.%.error_in_front_of_disable_leaves_nothing, \
-	$(XFAILS_6.1))
+	$(AS_IS_XFAILS_6.1))
 UNSET_mainline := CONFIG_PROC_SYSCTL
 # TCG of older ones miscalculates LARL over more than 2 GiB
 QEMU_MIN_mainline := 10

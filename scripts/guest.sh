@@ -35,7 +35,7 @@ build_test() {
 	dir=$BUILD/guest/test-${O##*/}
 	mkdir -p "$dir"
 	quietly "$BUILD/log/pv_dump_test" \
-		make -C "$TOP/tools/testing/selftests/kvm/s390x/pv_dump" OUTPUT="$dir" \
+		make -C "$TOP/tools/testing/selftests/kvm/s390/pv_dump" OUTPUT="$dir" \
 		CC="$CROSS-gcc" ARCH=s390 KSFT="$O/source/tools/testing/selftests" \
 		KHDR="$O/usr/include"
 	echo "$dir/pv_dump_test"

@@ -36,6 +36,23 @@ lock_build() {
 	export BUILD_LOCKED=1
 }
 
+# paths_sed [back]: a sed script for what PATHS (kernels.mk) says of KERNEL: paths as
+# they are here become those of the kernel, or the other way
+paths_sed() {
+	local pair here there
+	need KERNEL
+	for pair in ${PATHS:-}; do
+		[ "${pair%%:*}" = "$KERNEL" ] || continue
+		pair=${pair#*:}
+		here=${pair%%=*} there=${pair#*=}
+		[ -z "${1:-}" ] || { pair=$here here=$there there=$pair; }
+		echo "s|${here//./[.]}|$there|g"
+	done
+}
+
+# created [PATCH...]: the files that stored patches bring, at the paths of KERNEL
+created() { sed -n 's/^ create mode 100[0-9]* //p' "$@"; }
+
 # hash: first 16 digits of the SHA-256 of stdin
 hash() { sha256sum | cut -c1-16; }
 

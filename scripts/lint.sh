@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# shellcheck disable=SC2154,SC2164  # $source is the caller's; lib.sh has set -e
+# shellcheck disable=SC2153,SC2154,SC2164  # KERNEL, $source are the caller's; lib.sh has set -e
 # Sourced by scripts/check: what can be said of the files without a boot.
 # $source is the pristine kernel source.
 
-lint=$BUILD/lint
-series=$BUILD/series
+lint=$BUILD/lint-$KERNEL
+series=$lint/series
+stored=$TOP/patches/$KERNEL
 
 # tracked: names of the files of this project, NUL behind each
 tracked() {
@@ -15,7 +16,12 @@ tracked() {
 		(cd "$TOP" && find . -path ./build -prune -o -type f -printf '%P\0')
 	fi
 }
-created_by_series() { sed -n 's/^ create mode 100[0-9]* //p' "$TOP"/patches/*.patch; }
+
+# created_by_series: paths in the kernel; home FILE: where that is here; there FILE:
+# the other way
+created_by_series() { created "$stored"/*.patch; }
+there() { sed "$(paths_sed)" <<<"$1"; }
+home() { sed "$(paths_sed back)" <<<"$1"; }
 
 # touched: names of the kernel files that the series touches
 touched() { sed -n 's|^diff --git a/.* b/||p' "$series"/*.patch | sort -u; }
@@ -26,8 +32,8 @@ base_files() {
 	rm -rf "$1"
 	mkdir -p "$1"
 	(cd "$source"
-	touched | while read -r f; do [ ! -e "$f" ] || echo "$f"; done |
-		xargs cp --parents -p -t "$1" Kbuild)
+	{ touched; printf '%s\n' Kbuild Makefile include/uapi/linux/kvm.h; } | sort -u |
+		while read -r f; do [ ! -e "$f" ] || echo "$f"; done | xargs cp --parents -p -t "$1")
 	# says how git finds the function names in hunk headers
 	[ ! -e "$source/.gitattributes" ] || cp -p "$source/.gitattributes" "$1/"
 }
@@ -134,9 +140,11 @@ lint_patch() {
 
 lint_round_trip() {
 	local f
+	rm -rf "$lint/repo"
 	"$TOP/scripts/refresh" "$lint/git" "$lint/repo"
-	diff -r -x cover-letter "$TOP/patches" "$lint/repo/patches"
+	diff -r -x cover-letter "$stored" "$lint/repo/patches/$KERNEL"
 	created_by_series | while read -r f; do
+		f=$(home "$f")
 		cmp "$TOP/$f" "$lint/repo/$f"
 		[ "$(stat -c %a "$TOP/$f" | cut -c1)" = "$(stat -c %a "$lint/repo/$f" | cut -c1)" ]
 	done
@@ -159,7 +167,8 @@ lint_mbox() {
 		sed '/^ .* | /,$d' "$lint/body" | grep -E '^.{81}' && return 1
 		n=$((n + 1))
 	done
-	# what a table of deviations must have: a row for each
+	# what the table of deviations from mainline must have: a row for each
+	[ -z "${HAS_DUMP:-}" ] || return 0
 	for n in $(seq 1 19); do
 		[ "$(grep -cE "^  W$n +[^ ].* (same|fixed|here)" "$series/cover-letter")" -eq 1 ] || {
 			echo "cover-letter: not one row for W$n"
@@ -169,21 +178,25 @@ lint_mbox() {
 }
 
 lint_one_home() {
-	local n f
+	local n f kernel
 	# created twice, or created by one patch and edited by another
 	sed -n 's|^diff --git a/.* b/||p' "$series"/*.patch | sort >"$lint/touched"
 	created_by_series | sort >"$lint/created"
 	uniq -d "$lint/touched" | comm -12 - <(sort -u "$lint/created") >"$lint/twice"
 	[ ! -s "$lint/twice" ] || { cat "$lint/twice"; echo "touched by more than one patch"; return 1; }
-	# every file at a kernel path is in the series
-	tracked | tr '\0' '\n' |
-		grep -E '^(Documentation|arch|drivers|fs|include|kernel|lib|mm|tools|virt)/' |
-		sort >"$lint/here"
-	diff "$lint/here" "$lint/created"
-	n=$(wc -l <"$lint/created")
 	while read -r f; do
 		[ ! -e "$source/$f" ] || { echo "$f exists in the base"; return 1; }
 	done <"$lint/created"
+	# every file at a kernel path is in the series of a kernel
+	for kernel in $KERNELS; do
+		[ ! -d "$TOP/patches/$kernel" ] ||
+			created "$TOP/patches/$kernel"/*.patch | sed "$(KERNEL=$kernel paths_sed back)"
+	done | sort -u >"$lint/homes"
+	tracked | tr '\0' '\n' |
+		grep -E '^(Documentation|arch|drivers|fs|include|kernel|lib|mm|tools|virt)/' |
+		sort >"$lint/here"
+	diff "$lint/here" "$lint/homes"
+	n=$(wc -l <"$lint/created")
 	echo "$n new files"
 }
 
@@ -230,13 +243,19 @@ configure() {
 # objects M|Y|N: compiles what the series touches in arch/. With the module also
 # W=1 and sparse; kbuild goes into boot/ when it is told that it is core
 objects() {
-	local list=(arch/s390/kernel/uv.o) flags=()
-	[ "$1" = n ] || list+=(arch/s390/kvm/pv.o arch/s390/kvm/kvm-s390.o)
+	local list=(arch/s390/kernel/uv.o) flags=() f
+	# in front of 7.3, and since then
+	for f in arch/s390/kvm/{pv,kvm-s390} arch/s390/kvm/s390/{pv,s390}; do
+		[ "$1" = n ] || [ ! -e "$source/$f.c" ] || list+=("$f.o")
+	done
 	[ "$1" != m ] || flags=(C=2 CF=-D__CHECK_ENDIAN__ W=1)
 	(cd "$work/O" && rm -f "${list[@]}" arch/s390/boot/uv.o)
 	kmk "${flags[@]}" "${list[@]}"
-	kmk "${flags[@]}" core-y=arch/s390/boot/ arch/s390/boot/uv.o
-	(cd "$work/O" && ls -- "${list[@]}" arch/s390/boot/uv.o >/dev/null)
+	if touched | grep -qx arch/s390/boot/uv.c; then
+		kmk "${flags[@]}" core-y=arch/s390/boot/ arch/s390/boot/uv.o
+		list+=(arch/s390/boot/uv.o)
+	fi
+	(cd "$work/O" && ls -- "${list[@]}" >/dev/null)
 }
 
 # The new files that a patch brings are compiled with the kernel it makes
@@ -245,12 +264,12 @@ new_objects() {
 	if grep -q '^+++ b/tools/testing/uvsim/uvsim.c' "$1"; then
 		kmk C=2 CF=-D__CHECK_ENDIAN__ W=1 M="$work/tree/tools/testing/uvsim" uvsim.o
 	fi
-	for dir in tools/kvm/pvdump tools/testing/selftests/kvm/s390x/pv_dump; do
+	for dir in tools/kvm/pvdump "$(there tools/testing/selftests/kvm/s390/pv_dump)"; do
 		grep -q "^+++ b/$dir/" "$1" || continue
 		kmk headers_install
 		mkdir -p "$work/out"
 		make -s -C "$work/tree/$dir" OUTPUT="$work/out" CROSS_COMPILE="$CROSS-" \
-			"$([ $dir = tools/kvm/pvdump ] || echo "CC=$CROSS-gcc")" ARCH=s390 \
+			"$([ "$dir" = tools/kvm/pvdump ] || echo "CC=$CROSS-gcc")" ARCH=s390 \
 			KHDR="$work/O/usr/include"
 	done
 }
@@ -378,23 +397,24 @@ consume_headers() {
 	# Not as system headers, so that warnings inside of them count
 	"$CROSS-gcc" -fsyntax-only -Wall -Wextra -Werror -I "$work/O/usr/include" consumer.c
 	# the example of the documentation
-	"$CROSS-gcc" -c -O2 "${flags[@]}" "$TOP/Documentation/virt/kvm/s390-pv-dump-example.c"
-	# and the copy in tools/
-	sed 's/ __user//' "$work/tree/include/uapi/linux/kvm.h" >tree.h
-	cmp "$work/tree/include/uapi/linux/kvm.h" "$work/tree/tools/include/uapi/linux/kvm.h"
+	"$CROSS-gcc" -c -O2 "${flags[@]}" "$TOP/Documentation/virt/kvm/s390/s390-pv-dump-example.c"
+	# and the copy in tools/, if it was one before
+	! cmp -s "$source"/{,tools/}include/uapi/linux/kvm.h ||
+		cmp "$work"/tree/{,tools/}include/uapi/linux/kvm.h
 }
 
 lint_headers() {
 	{
 		cat "$series"/*.patch | awk '/^diff --git / { keep = $3 ~ "/uapi/" } keep'
-		cat "$TOP/Documentation/virt/kvm/s390-pv-dump-example.c"
+		cat "$TOP/Documentation/virt/kvm/s390/s390-pv-dump-example.c"
 	} | cached headers consume_headers
 }
 
 # kernel-doc: neither warnings that the base has not, nor an undocumented
 # function among those that other files call
 lint_kernel_doc() {
-	local f n=0
+	local f n=0 pv
+	pv=$lint/git/$(there arch/s390/kvm/s390/pv.c)
 	while read -r f; do
 		[[ $f == *.[ch] ]] || continue
 		(cd "$lint/git" && "$source/scripts/kernel-doc" -none -v "$f") 2>&1 |
@@ -408,11 +428,13 @@ lint_kernel_doc() {
 		n=$((n + 1))
 	done < <(touched)
 	[ "$n" -gt 0 ]
+	# those that mainline has not documented are not ours
+	[ -z "${HAS_DUMP:-}" ] || return 0
 	while read -r f; do
-		grep -q "^ \* $f() - " "$lint/git/arch/s390/kvm/pv.c" ||
+		grep -q "^ \* $f() - " "$pv" ||
 			{ echo "pv.c: $f has no kernel-doc"; return 1; }
 		n=$((n + 1))
-	done < <(sed -nE 's/^[a-z].* \**(kvm_s390_pv_dump[a-z_]*)\(.*/\1/p' "$lint/git/arch/s390/kvm/pv.c")
+	done < <(sed -nE 's/^[a-z].* \**(kvm_s390_pv_dump[a-z_]*)\(.*/\1/p' "$pv")
 	echo "$n files and functions"
 }
 
@@ -468,7 +490,7 @@ lint_codespell() {
 	# of a patch: its message and what it adds
 	awk 'FNR == 1 { body = 0 }
 	     /^---$/ { body = 1 }
-	     !body || /^[+]/ { print FILENAME ":" FNR ": " $0 }' patches/*.patch >"$lint/patches.txt"
+	     !body || /^[+]/ { print FILENAME ":" FNR ": " $0 }' patches/"$KERNEL"/*.patch >"$lint/patches.txt"
 	codespell -L fpr,inout,parm,sie "$lint/patches.txt"
 }
 
@@ -482,7 +504,7 @@ lint_no_host_names() {
 lint_sorted() {
 	local f
 	for f in "$TOP"/arch/s390/configs/*.config \
-		 "$TOP"/tools/testing/selftests/kvm/s390x/pv_dump/config; do
+		 "$TOP"/tools/testing/selftests/kvm/s390/pv_dump/config; do
 		sed '/^#/d' "$f" | sort -uc
 	done
 	sed -n '/^packages=(/,/^)/s/^\t//p' "$TOP/scripts/setup" | sort -uc
@@ -492,7 +514,7 @@ lint_sorted() {
 
 lint_docs() {
 	{ cat "$series"/*.patch "$TOP/scripts/docs"; sphinx-build --version; } |
-		cached docs "$TOP/scripts/docs" "$BUILD/docs"
+		cached docs "$TOP/scripts/docs" "$lint/docs"
 }
 
 # ---- taking the series -----------------------------------------------------------
@@ -524,8 +546,15 @@ refuses() {
 	state "$1" | diff "$lint/before" -
 }
 
+# another_version TREE: changes what the first patch edits
+another_version() {
+	local f
+	f=$(sed -n 's|^+++ b/||p' "$series"/0001-*.patch | head -n 1)
+	sed -i 's/$/ /' "$1/$f"
+}
+
 carry_git() {
-	local tree=$lint/carry-git
+	local tree=$lint/carry-git file
 	git_tree "$tree"
 	git tag start
 	mkdir -p "$lint/no-tree"
@@ -536,13 +565,16 @@ carry_git() {
 	git add Kbuild
 	refuses "$tree" "uncommitted changes"
 	git reset -q --hard start
-	mkdir -p tools/testing/uvsim
-	echo mine >tools/testing/uvsim/uvsim.c
-	refuses "$tree" "does not apply; nothing was changed"
-	rm -r tools/testing/uvsim
-	sed -i 's/max_guest_cpu_id/max_cpu_id/' arch/s390/boot/uv.c
+	for file in $(created_by_series | tail -n 1); do
+		mkdir -p "${file%/*}"
+		echo mine >"$file"
+		refuses "$tree" "does not apply"
+		rm "$file"
+		rmdir -p --ignore-fail-on-non-empty "${file%/*}"
+	done
+	another_version .
 	git commit -qam "another version"
-	refuses "$tree" "0001.* does not apply; nothing was changed"
+	refuses "$tree" "0001.* does not apply"
 	git reset -q --hard start
 	mkdir .git/rebase-apply
 	refuses "$tree" "in the middle of"
@@ -551,7 +583,7 @@ carry_git() {
 	[ -z "$(git status --porcelain)" ]
 	[ "$(git rev-list --count start..)" -eq "$(wc -l <"$series/series")" ]
 	has_series "$tree"
-	refuses "$tree" "has KVM_CAP_S390_PROTECTED_DUMP already"
+	refuses "$tree" " already"
 }
 
 # quilt_tree TREE PATCHES: with a patch that was there before
@@ -583,7 +615,7 @@ carry_quilt_in() { # PATCHES SUBDIR
 	[ "$(quilt --quiltrc=- applied | wc -l)" -eq $((n + 1)) ]
 	[ "$(grep -c "^$2/" "$1/series")" -eq "$n" ]
 	has_series "$tree"
-	refuses "$tree" "has KVM_CAP_S390_PROTECTED_DUMP already"
+	refuses "$tree" " already"
 	# and the way back; then the patches are there, but not applied
 	quilt --quiltrc=- pop -q "$n"
 	refuses "$tree" "unapplied patches"
@@ -610,13 +642,12 @@ carry_plain() {
 	EOF
 	chmod +x "$lint/bin/cat"
 	PATH="$lint/bin:$PATH" refuses "$tree" "is as it was"
-	[ ! -e "$tree/tools/testing/uvsim" ]
 	apply "$tree"
 	has_series "$tree"
-	refuses "$tree" "has KVM_CAP_S390_PROTECTED_DUMP already"
+	refuses "$tree" " already"
 	base_files "$tree"
-	sed -i 's/max_guest_cpu_id/max_cpu_id/' "$tree/arch/s390/boot/uv.c"
-	refuses "$tree" "does not apply; nothing was changed"
+	another_version "$tree"
+	refuses "$tree" "does not apply"
 	refuses "$lint/nowhere" "no kernel tree"
 }
 
@@ -678,17 +709,19 @@ run_lint() {
 	t carry-plain carry_plain
 	t dist lint_dist
 	t checkpatch lint_checkpatch
-	t shellcheck lint_shellcheck
 	t codespell lint_codespell
-	t no-host-names lint_no_host_names
-	t lists-sorted lint_sorted
 	t kernel-doc lint_kernel_doc
 	t docs lint_docs
 	t headers lint_headers
 	t each-patch-kvm-m lint_each_patch m
 	t each-patch-kvm-y lint_each_patch y
-	t each-patch-kvm-n lint_each_patch n
 	t coccicheck lint_coccicheck
+	[ -n "${HAS_DUMP:-}" ] || t each-patch-kvm-n lint_each_patch n
 	# Debian's source is what it says; a tree of the user is not
-	[ -n "${KERNEL_SRC:-}" ] || t carry-debian-source carry_debian_source
+	[ -n "${KERNEL_SRC:-}${HAS_DUMP:-}" ] || t carry-debian-source carry_debian_source
+	# what no kernel has a part in
+	[ "$KERNEL" = "${KERNELS%% *}" ] || return 0
+	t shellcheck lint_shellcheck
+	t no-host-names lint_no_host_names
+	t lists-sorted lint_sorted
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Example for Documentation/virt/kvm/s390-pv-dump.rst, which shows what follows
+ * Example for Documentation/virt/kvm/s390/s390-pv-dump.rst, which shows what follows
  */
 #include <errno.h>
 #include <fcntl.h>

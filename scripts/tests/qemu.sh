@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# shellcheck disable=SC2154  # variables of the caller
+# shellcheck disable=SC2034,SC2153,SC2154,SC2164  # variables of others; lib.sh has set -e
 # Sourced by scripts/check: Debian's unmodified QEMU (s390x) runs as the VMM on
 # the kernel under test and dumps the VM, Debian's zgetdump decrypts.
 

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2153,SC2154,SC2164  # variables of others; lib.sh has set -e
+# Sourced by scripts/check: the series as patches and mails.
+
+lint_git_am() {
+	git_tree "$lint/git"
+	git am --no-3way "$series"/*.patch
+	[ -z "$(git status --porcelain)" ]
+}
+
+lint_quilt() {
+	base_files "$lint/quilt"
+	cd "$lint/quilt"
+	QUILT_PATCHES=$series quilt --quiltrc=- push -a --fuzz=0 >"$lint/quilt.log"
+	cat "$lint/quilt.log"
+	grep -E 'fuzz|offset' "$lint/quilt.log" && return 1
+	same_but_git "$lint/git" "$lint/quilt"
+}
+
+lint_patch() {
+	local p
+	base_files "$lint/patch"
+	for p in "$series"/*.patch; do
+		patch -d "$lint/patch" -p1 -F0 --no-backup-if-mismatch -i "$p"
+	done >"$lint/patch.log"
+	cat "$lint/patch.log"
+	grep -E 'fuzz|offset' "$lint/patch.log" && return 1
+	same_but_git "$lint/git" "$lint/patch"
+}
+
+lint_round_trip() {
+	local f
+	rm -rf "$lint/repo"
+	"$TOP/scripts/refresh" "$lint/git" "$lint/repo"
+	diff -r -x cover-letter "$stored" "$lint/repo/patches/$KERNEL"
+	created_by_series | while read -r f; do
+		f=$(home "$f")
+		cmp "$TOP/$f" "$lint/repo/$f"
+		[ "$(stat -c %a "$TOP/$f" | cut -c1)" = "$(stat -c %a "$lint/repo/$f" | cut -c1)" ]
+	done
+}
+
+# What git send-email wants: headers in each file, subjects numbered, the cover
+# letter first; and lines that survive a mail
+lint_mbox() {
+	local f n=0 total
+	total=$(find "$series" -name '*.patch' | wc -l)
+	for f in "$series/cover-letter" "$series"/*.patch; do
+		git mailinfo -b "$lint/body" "$lint/diff" <"$f" >"$lint/headers"
+		cat "$lint/headers"
+		grep -q '^Author: .' "$lint/headers"
+		grep -q '^Email: .*@.' "$lint/headers"
+		grep -q '^Date: .' "$lint/headers"
+		# mailinfo drops the number, which must be right
+		grep -qE "^Subject: \[PATCH 0*$n/0*$total\] " "$f"
+		# all but the diffstat
+		sed '/^ .* | /,$d' "$lint/body" | grep -E '^.{81}' && return 1
+		n=$((n + 1))
+	done
+	# what the table of deviations from mainline must have: a row for each
+	[ -z "${HAS_DUMP:-}" ] || return 0
+	for n in $(seq 1 19); do
+		[ "$(grep -cE "^  W$n +[^ ].* (same|fixed|here)" "$series/cover-letter")" -eq 1 ] || {
+			echo "cover-letter: not one row for W$n"
+			return 1
+		}
+	done
+}
+
+lint_one_home() {
+	local n f kernel
+	# created twice, or created by one patch and edited by another
+	sed -n 's|^diff --git a/.* b/||p' "$series"/*.patch | sort >"$lint/touched"
+	created_by_series | sort >"$lint/created"
+	uniq -d "$lint/touched" | comm -12 - <(sort -u "$lint/created") >"$lint/twice"
+	[ ! -s "$lint/twice" ] || { cat "$lint/twice"; echo "touched by more than one patch"; return 1; }
+	while read -r f; do
+		[ ! -e "$source/$f" ] || { echo "$f exists in the base"; return 1; }
+	done <"$lint/created"
+	# every file at a kernel path is in the series of a kernel
+	for kernel in $KERNELS; do
+		[ ! -d "$TOP/patches/$kernel" ] ||
+			created "$TOP/patches/$kernel"/*.patch | sed "$(KERNEL=$kernel paths_sed back)"
+	done | sort -u >"$lint/homes"
+	tracked | tr '\0' '\n' |
+		grep -E '^(Documentation|arch|drivers|fs|include|kernel|lib|mm|tools|virt)/' |
+		sort >"$lint/here"
+	diff "$lint/here" "$lint/homes"
+	n=$(wc -l <"$lint/created")
+	echo "$n new files"
+}
+
+checkpatch() {
+	local p ignore bad=0
+	# checkpatch leaves a cache file in the current directory
+	cd "$work"
+	# FILE_PATH_CHANGES: asks for a MAINTAINERS entry for each new file; the
+	# kernel's own patterns claim them already. CAMELCASE: names of libcrypto,
+	# which only the tools use. Signing off is up to whoever ships the patches
+	# (git am -s).
+	for p in "$series"/*.patch; do
+		ignore=FILE_PATH_CHANGES
+		! grep -q '^diff --git a/tools/kvm/pvdump/' "$p" || ignore+=,CAMELCASE
+		"$source/scripts/checkpatch.pl" --root="$source" --strict --no-signoff \
+			--ignore $ignore "$p" || bad=1
+	done
+	return $bad
+}
+
+lint_checkpatch() {
+	cat "$series"/*.patch | cached checkpatch checkpatch
+}
+
+lint_dist() {
+	local tar=$BUILD/kvm-s390-pv-dump-$KERNEL.tar.xz dir=$lint/dist
+	"$TOP/scripts/dist" "$tar"
+	cp "$tar" "$lint/dist.tar.xz"
+	(umask 077; TZ=Asia/Tokyo "$TOP/scripts/dist" "$tar")
+	cmp "$tar" "$lint/dist.tar.xz"
+	rm -rf "$dir"
+	mkdir "$dir"
+	tar -C "$dir" --strip-components=1 -xf "$tar"
+	(cd "$dir" && ls && [ -s README ] && [ -s COPYING ] && [ -s cover-letter ])
+	git_tree "$lint/dist-git"
+	sed "s|^|$dir/|" "$dir/series" | xargs git am -q --no-3way
+	same_but_git "$lint/git" "$lint/dist-git"
+}

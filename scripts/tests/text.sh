@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2153,SC2154,SC2164  # variables of others; lib.sh has set -e
+# Sourced by scripts/check: scripts, lists, words and documents.
+
+lint_shellcheck() {
+	cd "$TOP"
+	grep -lE '^#!/bin/(ba)?sh|^# shellcheck shell' -r scripts qemu .ci |
+		xargs shellcheck -x -P SCRIPTDIR
+}
+
+lint_codespell() {
+	cd "$TOP"
+	tracked | grep -zvE '^(COPYING|patches/.*[.]patch$)' | xargs -0 codespell -L fpr,inout,parm,sie
+	# of a patch: its message and what it adds
+	awk 'FNR == 1 { body = 0 }
+	     /^---$/ { body = 1 }
+	     !body || /^[+]/ { print FILENAME ":" FNR ": " $0 }' patches/"$KERNEL"/*.patch >"$lint/patches.txt"
+	codespell -L fpr,inout,parm,sie "$lint/patches.txt"
+}
+
+lint_no_host_names() {
+	cd "$TOP"
+	local re='(debian|ubuntu|launchpad|pypi|npmjs|github|gitlab|golang|docker)[.](org|com|net|io)'
+	re+='|(cdn|git|mirrors|www)[.]kernel[.]org'
+	! tracked | xargs -0 grep -nE "$re"
+}
+
+lint_sorted() {
+	local f
+	for f in "$TOP"/arch/s390/configs/*.config \
+		 "$TOP"/tools/testing/selftests/kvm/s390/pv_dump/config; do
+		sed '/^#/d' "$f" | sort -uc
+	done
+	sed -n '/^packages=(/,/^)/s/^\t//p' "$TOP/scripts/setup" | sort -uc
+}
+
+
+lint_docs() {
+	{ cat "$series"/*.patch "$TOP/scripts/docs"; sphinx-build --version; } |
+		cached docs "$TOP/scripts/docs" "$lint/docs"
+}

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2153,SC2154,SC2164  # variables of others; lib.sh has set -e
+# Sourced by scripts/check: tests of the simulator.
+
+# boot_conformance NAME O MODULE: the simulator's answers, call by call.
+# Initialize Ultravisor wants memory above 2 GiB.
+boot_conformance() {
+	boot "$1" "$2" "-t 300 -m 3G" /uvsim.ko="$3" /uvsim_test.ko="${3%.ko}_test.ko" <<-EOF
+		insmod /uvsim_test.ko
+		insmod /uvsim.ko
+		insmod /kvm.ko
+		tap uvsim-conformance timeout=280 -- cat /sys/kernel/debug/uvsim_test/conformance
+		rmmod uvsim_test
+	EOF
+}
+
+# boot_reload NAME O MODULE TIMES [OPTIONS]: nothing of uvsim remains when it has
+# gone, and it does not go while it is used. In one thread: with two, QEMU 7.2 now
+# and then executes what was at an address before the module that is there now.
+boot_reload() {
+	local vm="/bin/pvdump -i /small.se -o /out/dump -m 1 -c 2 -f --progress"
+	local globals="cat /sys/kernel/debug/uvsim_test/globals"
+	boot_once "$1" "$2" "-1 -t 900 ${5:-}" /uvsim.ko="$3" /uvsim_test.ko="${3%.ko}_test.ko" \
+		/bin/pvdump="$tools/pvdump" /bin/sh="$BUILD/guest/init" \
+		/small.se="$images/small.se" /small.key="$images/small.key" <<-EOF
+		tmpfs /out size=64m
+		insmod /uvsim_test.ko
+		$load
+		copy /small.key $debugfs/header_keys
+		test globals-changed want="not ok 1" -- $globals
+		test refuses-while-used status=1 want="uvsim: Resource temporarily" -- $vm --exec "rmmod uvsim"
+		rmmod kvm
+		rmmod uvsim
+		loop reload $4
+		$load
+		copy /small.key $debugfs/header_keys
+		test vm -- $vm
+		rmmod kvm
+		rmmod uvsim
+		test globals-restored want="ok 3" not="not ok" -- $globals
+		end
+		$load
+		rmmod uvsim_test
+	EOF
+}
+
+boot_reload_debug() {
+	local debug debug_module
+	debug=$("$TOP/scripts/kernel" debug)
+	debug_module=$(build_module "$debug")
+	append="debug_pagealloc=on" boot_reload reload-debug "$debug" "$debug_module" \
+		"${RELOADS:-10}" "-t 3000 -D"
+}

@@ -42,8 +42,8 @@ objects() {
 # The new files that a patch brings are compiled with the kernel it makes
 new_objects() {
 	local dir
-	if grep -q '^+++ b/tools/testing/uvsim/uvsim.c' "$1"; then
-		kmk C=2 CF=-D__CHECK_ENDIAN__ W=1 M="$work/tree/tools/testing/uvsim" uvsim.o
+	if grep -q '^+++ b/tools/testing/uvsim/main.c' "$1"; then
+		kmk C=2 CF=-D__CHECK_ENDIAN__ W=1 M="$work/tree/tools/testing/uvsim" uvsim.o uvsim_test.o
 	fi
 	for dir in tools/kvm/pvdump "$(there tools/testing/selftests/kvm/s390/pv_dump)"; do
 		grep -q "^+++ b/$dir/" "$1" || continue

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * uvsim: calls that go wrong
+ *
+ * The fault rules: which call fails, is busy or slow. Called by uvc.c for each
+ * call, and for the debugfs file "faults". Knows nothing of the model.
+ */
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/seq_file.h>
+#include <linux/string.h>
+#include "uvsim.h"
+
+#define UVSIM_MAX_RULES		16
+
+struct rule {
+	bool used;
+	u16 cmd, rc, rrc;
+	u64 nth, count, seen, hits;
+	u32 busy, busy_done, delay_us;
+	u8 cc;
+};
+
+static struct rule rules[UVSIM_MAX_RULES];
+
+bool uvsim_have_rules(void)
+{
+	return READ_ONCE(rules[0].used);
+}
+
+/*
+ * Apply the fault rules to a call. Returns 2 or 3 if it has to answer busy.
+ * Otherwise the call counts, *rc becomes the injected response, if any.
+ */
+int uvsim_apply_rules(u16 cmd, u32 *rc, u64 *delay_us)
+{
+	struct rule *r;
+	int i;
+
+	for (i = 0; i < UVSIM_MAX_RULES; i++) {
+		r = &rules[i];
+		if (!r->used || r->cmd != cmd || !r->busy || r->seen + 1 < r->nth ||
+		    (r->count && r->seen + 1 >= r->nth + r->count))
+			continue;
+		if (r->busy_done < r->busy) {
+			r->busy_done++;
+			r->hits++;
+			return r->cc;
+		}
+	}
+	for (i = 0; i < UVSIM_MAX_RULES; i++) {
+		r = &rules[i];
+		if (!r->used || r->cmd != cmd)
+			continue;
+		r->seen++;
+		r->busy_done = 0;
+		if (r->busy || r->seen < r->nth || (r->count && r->seen >= r->nth + r->count))
+			continue;
+		r->hits++;
+		if (r->rc)
+			*rc = RC(r->rc, r->rrc);
+		*delay_us += r->delay_us;
+	}
+	return 0;
+}
+
+int uvsim_faults_show(struct seq_file *m, void *v)
+{
+	struct rule *r;
+
+	spin_lock_irq(&uvsim_lock);
+	for (r = rules; r < rules + UVSIM_MAX_RULES; r++) {
+		if (!r->used)
+			continue;
+		seq_printf(m, "cmd=0x%04x nth=%llu count=%llu", r->cmd, r->nth, r->count);
+		if (r->rc)
+			seq_printf(m, " rc=0x%x rrc=0x%x", r->rc, r->rrc);
+		if (r->busy)
+			seq_printf(m, " busy=%u cc=%u", r->busy, r->cc);
+		if (r->delay_us)
+			seq_printf(m, " delay_us=%u", r->delay_us);
+		seq_printf(m, " hits=%llu\n", r->hits);
+	}
+	spin_unlock_irq(&uvsim_lock);
+	return 0;
+}
+
+int uvsim_faults_set(char *text)
+{
+	struct rule rule = { .used = true, .nth = 1, .count = 1, .cc = 2 };
+	u64 value;
+	char *key;
+	int i;
+
+	if (!strcmp(text, "clear")) {
+		spin_lock_irq(&uvsim_lock);
+		memset(rules, 0, sizeof(rules));
+		spin_unlock_irq(&uvsim_lock);
+		return 0;
+	}
+	while (text) {
+		key = uvsim_next_pair(&text, &value);
+		if (!key)
+			return -EINVAL;
+		if (!strcmp(key, "nth") && value)
+			rule.nth = value;
+		else if (!strcmp(key, "count"))
+			rule.count = value;
+		else if (value > U32_MAX)
+			return -EINVAL;
+		else if (!strcmp(key, "busy"))
+			rule.busy = value;
+		else if (!strcmp(key, "delay_us"))
+			rule.delay_us = value;
+		else if (value > U16_MAX)
+			return -EINVAL;
+		else if (!strcmp(key, "cmd"))
+			rule.cmd = value;
+		else if (!strcmp(key, "rc"))
+			rule.rc = value;
+		else if (!strcmp(key, "rrc"))
+			rule.rrc = value;
+		else if (!strcmp(key, "cc") && (value == 2 || value == 3))
+			rule.cc = value;
+		else
+			return -EINVAL;
+	}
+	/* rc 1 would be success with cc 1, which does not exist. */
+	if (!rule.cmd || rule.rc == 1 || (!rule.rc && !rule.busy && !rule.delay_us) ||
+	    (rule.rc && rule.busy))
+		return -EINVAL;
+	spin_lock_irq(&uvsim_lock);
+	for (i = 0; i < UVSIM_MAX_RULES && rules[i].used; i++)
+		;
+	if (i < UVSIM_MAX_RULES)
+		rules[i] = rule;
+	spin_unlock_irq(&uvsim_lock);
+	return i < UVSIM_MAX_RULES ? 0 : -ENOSPC;
+}

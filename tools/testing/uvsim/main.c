@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * uvsim - an Ultravisor simulator for s390 kernels under QEMU TCG
+ *
+ * TCG implements neither the Ultravisor call (UVC, 0xb9a4) nor PLO nor SIE;
+ * each ends as an operation exception, and in kernel mode the kernel offers
+ * those to the die notifiers before it gives up. This module is such a
+ * notifier. It answers UVCs from a model of the Ultravisor with real SE
+ * headers, real page encryption and real dump data, PLO with "not available"
+ * and SIE with what a script says, or else "returned, nothing to intercept".
+ * Protected VMs then can be created, filled, verified and dumped; guest code
+ * never runs.
+ *
+ * Use: load before kvm.ko (CONFIG_KVM=m), boot with allocate_pgste set. A
+ * machine that has facility 158 is refused unless force158=1 says that the
+ * kernel parameter "facilities=158" faked it. While a configuration lives the
+ * module cannot be removed; all kernel variables it changed are restored.
+ * Remove it only when nobody enters SIE any more, i.e. with kvm.ko unloaded or
+ * idle, and after the processes that had protected VMs are gone. It is controlled
+ * through debugfs, see Documentation/dev-tools/uvsim.rst.
+ *
+ * Everything the model knows about a configuration or CPU is stored in the
+ * memory the kernel donated for it, as a real Ultravisor does. Hence nothing
+ * is allocated in the notifier, and a donation that is too short, freed early
+ * or shared shows up.
+ *
+ * Responses. Generic codes and those of create, import, set parameters,
+ * unpack and verify are the known ones. Not public, chosen here: enum
+ * uvsim_rc. While a configuration is being dumped, CPU reset, CPU set state,
+ * prepare reset, unshare all and the image commands answer "invalid state".
+ *
+ * This file loads and unloads all of that; nobody calls it.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/errno.h>
+#include <linux/module.h>
+#include <linux/spinlock.h>
+#include <asm/facility.h>
+#include "uvsim.h"
+
+DEFINE_SPINLOCK(uvsim_lock);
+
+static bool force158;
+module_param(force158, bool, 0444);
+MODULE_PARM_DESC(force158, "facility 158 is faked, load nevertheless");
+
+static int __init uvsim_load(void)
+{
+	int ret;
+
+	if (test_facility(158) && !force158) {
+		pr_err("this machine has an Ultravisor, or force158=1 is missing\n");
+		return -EBUSY;
+	}
+	ret = uvsim_alloc_crypto();
+	if (ret)
+		return ret;
+	ret = uvsim_check_known_answers();
+	if (ret)
+		goto free;
+	uvsim_default_qui();
+	ret = uvsim_catch_traps();
+	if (ret)
+		goto free;
+	uvsim_change_globals();
+	uvsim_create_files();
+	return 0;
+free:
+	uvsim_free_crypto();
+	return ret;
+}
+
+/* No configuration is left: each holds a reference on the module. */
+static void __exit uvsim_unload(void)
+{
+	uvsim_remove_files();
+	uvsim_restore_globals();
+	uvsim_release_traps();
+	uvsim_drop_templates();
+	uvsim_forget_header_keys();
+	uvsim_free_crypto();
+}
+
+module_init(uvsim_load);
+module_exit(uvsim_unload);
+MODULE_DESCRIPTION("s390 Ultravisor simulator for QEMU TCG");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * uvsim: where the kernel meets the simulator
+ *
+ * The instructions that trap - UVC, SIE, PLO - and the variables by which the
+ * kernel knows of an Ultravisor. Called by main.c. This is the only file that
+ * knows kernel versions.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/errno.h>
+#include <linux/kdebug.h>
+#include <linux/kernel.h>
+#include <linux/kvm_host.h>
+#include <linux/notifier.h>
+#include <linux/sizes.h>
+#include <asm/ptrace.h>
+#include <asm/sclp.h>
+#include <asm/uv.h>
+#include "uvsim.h"
+
+/*
+ * Newer entry code does not let notifiers see what happens inside of SIE. Where
+ * that is so, kernel and modules are neighbours, so that the kernel's text can be
+ * changed for the time that this module is loaded: SIE to a nop, and the first
+ * load behind sie_exit to a branch to sie_stub, which has a SIE that traps in the
+ * open:
+ *
+ *	lg	%r14,<SIE block>(%r15)		copied from before sie_exit
+ *	sie	0(%r14)
+ *	lg	%r14,<save area>(%r15)		the load behind sie_exit
+ *	jg	<behind that>
+ */
+#define SIE_STUB_TRAP	6
+#define SIE_STUB_LEN	22
+
+static notrace noinline void sie_stub_space(void)
+{
+	asm volatile("	.fill	11,2,0x0700\n");
+}
+
+static u8 * const sie_stub = (u8 *)sie_stub_space;
+static u8 *sie_insn;	/* NULL: the kernel's text is as it was */
+static u8 *sie_leave;
+static const u8 insn_sie[4] = { 0xb2, 0x14, 0xe0, 0x00 };
+static const u8 insn_nop[4] = { 0x47, 0x00, 0x00, 0x00 };
+
+/* Text is read only, its real storage is not. */
+static void write_text(u8 *to, const u8 *from, unsigned int len)
+{
+	unsigned long word, real;
+	u8 value[4] __aligned(4);
+
+	for (; len; to++, from++, len--) {
+		word = (unsigned long)to & ~3UL;
+		memcpy(value, (void *)word, sizeof(value));
+		value[(unsigned long)to & 3] = *from;
+		asm volatile("	lra	%[real],0(%[virt])\n"
+			"	stura	%[value],%[real]\n"
+			: [real] "=&a" (real)
+			: [virt] "a" (word), [value] "d" (*(u32 *)value)
+			: "cc", "memory");
+	}
+}
+
+static void write_branch(u8 *to, const u8 *target)
+{
+	u8 insn[6] = { 0xc0, 0xf4 };
+	s32 halfwords = (target - to) / 2;
+
+	memcpy(insn + 2, &halfwords, sizeof(halfwords));
+	write_text(to, insn, sizeof(insn));
+}
+
+static bool loads_r14_from_stack(const u8 *insn)
+{
+	return insn[0] == 0xe3 && insn[1] == 0xe0 && insn[2] >> 4 == 0xf && insn[5] == 0x04;
+}
+
+static int move_sie(void)
+{
+	u8 *leave = (u8 *)&sie_exit, *sie, *block;
+
+	if (abs((s64)(sie_stub - leave)) >= SZ_4G - SZ_4K)
+		return 0;
+	for (sie = leave; memcmp(sie, insn_sie, sizeof(insn_sie)); sie -= 2) {
+		if (leave - sie > 128)
+			return -ENOEXEC;
+	}
+	if (*leave == 0xac)	/* STNSM: the newest disable interrupts first */
+		leave += 4;
+	for (block = sie; block < leave && !loads_r14_from_stack(block); block += 2)
+		;
+	if (block == leave || !loads_r14_from_stack(leave))
+		return -ENOEXEC;
+	write_text(sie_stub, block, 6);
+	write_text(sie_stub + SIE_STUB_TRAP, insn_sie, sizeof(insn_sie));
+	write_text(sie_stub + SIE_STUB_TRAP + 4, leave, 6);
+	write_branch(sie_stub + SIE_STUB_LEN - 6, leave + 6);
+	write_branch(leave, sie_stub);
+	write_text(sie, insn_nop, sizeof(insn_nop));
+	sie_insn = sie;
+	sie_leave = leave;
+	return 0;
+}
+
+static void move_sie_back(void)
+{
+	if (!sie_insn)
+		return;
+	write_text(sie_insn, insn_sie, sizeof(insn_sie));
+	write_text(sie_leave, sie_stub + SIE_STUB_TRAP + 4, 6);
+	sie_insn = NULL;
+}
+
+static void set_cc(struct pt_regs *regs, unsigned long cc)
+{
+	regs->psw.mask = (regs->psw.mask & ~(3UL << 44)) | cc << 44;
+}
+
+static int uvsim_die(struct notifier_block *nb, unsigned long event, void *data)
+{
+	struct pt_regs *regs = ((struct die_args *)data)->regs;
+	struct uvsim_sd *sd = (struct uvsim_sd *)regs->gprs[14];
+	unsigned long flags;
+	unsigned int ilc;
+	u16 *insn;
+	int cc;
+
+	if (event != DIE_BPT || user_mode(regs))
+		return NOTIFY_DONE;
+	/* The entry code has already moved on behind SIE. */
+	if (regs->psw.addr == (unsigned long)&sie_exit) {
+		uvsim_enter_sie(sd, regs->gprs);
+		return NOTIFY_STOP;
+	}
+	ilc = regs->int_code >> 16;
+	insn = (u16 *)(regs->psw.addr - ilc);
+	if ((u8 *)insn == sie_stub + SIE_STUB_TRAP) {
+		/* the entry code does not execute SIE then, but comes here as well */
+		if (!(READ_ONCE(sd->prog20) & PROG20_NO_SIE))
+			uvsim_enter_sie(sd, regs->gprs);
+		return NOTIFY_STOP;
+	}
+	if (ilc == 6 && insn[0] >> 8 == 0xee) {
+		spin_lock_irqsave(&uvsim_lock, flags);
+		uvsim_nr_plo++;
+		spin_unlock_irqrestore(&uvsim_lock, flags);
+		set_cc(regs, 3);
+		return NOTIFY_STOP;
+	}
+	/*
+	 * Something in R3 or M4, or a block that is not aligned is a
+	 * specification exception, which leaves the PSW behind the instruction,
+	 * just as the operation exception at hand.
+	 */
+	if (ilc != 4 || insn[0] != 0xb9a4 || insn[1] >> 8 || regs->gprs[insn[1] & 0xf] % 8)
+		return NOTIFY_DONE;
+	cc = uvsim_uvc(regs->gprs[(insn[1] >> 4) & 0xf], regs->gprs[insn[1] & 0xf]);
+	if (cc < 0) {
+		/* An access exception leaves it at the instruction. */
+		regs->psw.addr -= ilc;
+		return NOTIFY_DONE;
+	}
+	set_cc(regs, cc);
+	return NOTIFY_STOP;
+}
+
+static struct notifier_block uvsim_nb = {
+	.notifier_call = uvsim_die,
+};
+
+int uvsim_catch_traps(void)
+{
+	int ret;
+
+	ret = register_die_notifier(&uvsim_nb);
+	if (ret)
+		return ret;
+	ret = move_sie();
+	if (ret) {
+		pr_err("this kernel's sie_exit is not known\n");
+		unregister_die_notifier(&uvsim_nb);
+	}
+	return ret;
+}
+
+void uvsim_release_traps(void)
+{
+	move_sie_back();
+	unregister_die_notifier(&uvsim_nb);
+}
+
+void uvsim_publish_qui(void)
+{
+	memcpy(uv_info.inst_calls_list, uvsim_qui.calls, sizeof(uvsim_qui.calls));
+	uv_info.uv_base_stor_len = uvsim_qui.base_stor_len;
+	uv_info.guest_base_stor_len = uvsim_qui.conf_base_phys_len;
+	uv_info.guest_virt_base_stor_len = uvsim_qui.conf_base_virt_len;
+	uv_info.guest_virt_var_stor_len = uvsim_qui.conf_virt_var_len;
+	uv_info.guest_cpu_stor_len = uvsim_qui.cpu_stor_len;
+	uv_info.max_sec_stor_addr = uvsim_qui.max_guest_addr;
+	uv_info.max_num_sec_conf = uvsim_qui.max_confs;
+	uv_info.max_guest_cpu_id = uvsim_qui.max_cpu_id;
+	uv_info.uv_feature_indications = uvsim_qui.features;
+#ifdef UVC_CMD_DUMP_INIT
+	uv_info.supp_se_hdr_ver = uvsim_qui.se_hdr_ver;
+	uv_info.supp_se_hdr_pcf = uvsim_qui.se_hdr_pcf;
+	uv_info.conf_dump_storage_state_len = uvsim_qui.dump_stor_state_len;
+	uv_info.conf_dump_finalize_len = uvsim_qui.dump_finalize_len;
+#endif
+}
+
+static struct {
+	struct uv_info uv_info;
+	int host;
+	bool sief2, bscao, esca;
+} saved;
+
+void uvsim_change_globals(void)
+{
+	saved.uv_info = uv_info;
+	saved.host = prot_virt_host;
+	saved.sief2 = sclp.has_sief2;
+	saved.bscao = sclp.has_64bscao;
+	saved.esca = sclp.has_esca;
+	uvsim_publish_qui();
+	sclp.has_sief2 = 1;
+	sclp.has_64bscao = 1;
+	sclp.has_esca = 1;
+	prot_virt_host = 1;
+}
+
+void uvsim_restore_globals(void)
+{
+	prot_virt_host = saved.host;
+	sclp.has_sief2 = saved.sief2;
+	sclp.has_64bscao = saved.bscao;
+	sclp.has_esca = saved.esca;
+	uv_info = saved.uv_info;
+}

@@ -19,7 +19,7 @@
  *
  * Only these three are tests, any other step must succeed. The command of a
  * tap step prints TAP with a plan of its own and may skip with status 4. The
- * command "cat FILE" is built in.
+ * commands "cat FILE" and "insmod FILE [PARAM...]" are built in.
  *
  *	status=N	expected exit status, default 0; 128 + number for a signal
  *	timeout=SEC	default 60
@@ -250,10 +250,11 @@ static int shell(char *command)
 	return 1;
 }
 
-static void load_module(char **word)
+/* false and errno if the kernel does not take it */
+static bool try_module(char **word)
 {
 	char params[512] = "";
-	int fd, i;
+	int fd, i, ret, err;
 
 	if (!word[1])
 		panic("insmod what?");
@@ -262,9 +263,19 @@ static void load_module(char **word)
 		strcat(params, " ");
 	}
 	fd = open(word[1], O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || syscall(SYS_finit_module, fd, params, 0))
-		panic("insmod %s %s", word[1], params);
+	if (fd < 0)
+		return false;
+	ret = syscall(SYS_finit_module, fd, params, 0);
+	err = errno;
 	close(fd);
+	errno = err;
+	return !ret;
+}
+
+static void load_module(char **word)
+{
+	if (!try_module(word))
+		panic("insmod %s", word[1]);
 }
 
 static void unload_module(const char *name)
@@ -395,6 +406,12 @@ static void run_command(struct test *t)
 			_exit(126);
 		if (!strcmp(t->argv[0], "cat") && t->argv[1])
 			_exit(cat(t->argv[1]));
+		if (!strcmp(t->argv[0], "insmod") && t->argv[1]) {
+			if (try_module(t->argv))
+				_exit(0);
+			dprintf(2, "init: insmod %s: %s\n", t->argv[1], strerror(errno));
+			_exit(1);
+		}
 		execve(t->argv[0], t->argv, env);
 		dprintf(2, "init: cannot run %s: %s\n", t->argv[0], strerror(errno));
 		_exit(127);

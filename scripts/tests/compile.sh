@@ -178,7 +178,8 @@ consume_headers() {
 	# Not as system headers, so that warnings inside of them count
 	"$CROSS-gcc" -fsyntax-only -Wall -Wextra -Werror -I "$work/O/usr/include" consumer.c
 	# the example of the documentation
-	"$CROSS-gcc" -c -O2 "${flags[@]}" "$TOP/Documentation/virt/kvm/s390/s390-pv-dump-example.c"
+	"$CROSS-gcc" -c -O2 "${flags[@]}" -I "$TOP/tools/kvm/pvdump" \
+		"$TOP/Documentation/virt/kvm/s390/s390-pv-dump-example.c"
 	# and the copy in tools/, if it was one before
 	! cmp -s "$source"/{,tools/}include/uapi/linux/kvm.h ||
 		cmp "$work"/tree/{,tools/}include/uapi/linux/kvm.h
@@ -187,7 +188,8 @@ consume_headers() {
 lint_headers() {
 	{
 		cat "$series"/*.patch | awk '/^diff --git / { keep = $3 ~ "/uapi/" } keep'
-		cat "$TOP/Documentation/virt/kvm/s390/s390-pv-dump-example.c"
+		cat "$TOP/Documentation/virt/kvm/s390/s390-pv-dump-example.c" \
+			"$TOP/tools/kvm/pvdump/libpvdump.h"
 	} | cached headers consume_headers
 }
 

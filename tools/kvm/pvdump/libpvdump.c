@@ -1,622 +1,425 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * libpvdump - dump protected s390 VMs through KVM. See libpvdump.h.
+ * The handle of libpvdump: what the caller has said about the VM and where its
+ * dump goes, and the last error. Nothing here issues commands, but for
+ * pvdump_free(), which ends a dump.
  */
-#define _GNU_SOURCE
-#include "libpvdump.h"
+#include "pvint.h"
 
-#include <assert.h>
-#include <endian.h>
 #include <errno.h>
-#include <linux/elf.h>
+#include <limits.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define ARRAY_SIZE(x)		(sizeof(x) / sizeof((x)[0]))
+#define MAX_NOTE	(1U << 20)
+#define MAX_VCPUS	4096
 
-#ifndef NT_S390_PV_CPU_DATA
-#define NT_S390_PV_CPU_DATA	0x30e
-#endif
+static void fail_va(struct pvdump *pd, int err, const char *call, uint64_t gaddr,
+		    const char *fmt, va_list ap)
+{
+	vsnprintf(pd->text, sizeof(pd->text), fmt, ap);
+	pd->error.err = err;
+	pd->error.call = call;
+	pd->error.text = pd->text;
+	pd->error.gaddr = gaddr;
+}
 
-static_assert(sizeof(struct kvm_pv_cmd) == 32, "kvm_pv_cmd");
-static_assert(sizeof(struct kvm_s390_pv_dmp) == 64, "kvm_s390_pv_dmp");
-static_assert(sizeof(struct kvm_s390_pv_info) == 80, "kvm_s390_pv_info");
-static_assert(offsetof(struct kvm_s390_pv_info, dump) == 16, "kvm_s390_pv_info");
-
-/* Firmware lengths that zgetdump can digest, which is what the file is for */
-#define PVDUMP_CPU_LEN_MAX	4096
-#define PVDUMP_COMPLETE_LEN_MAX	4096
-#define PVDUMP_MEM_LEN_MAX	(64 * 1024)
-#define PVDUMP_META_ENTRY	16
-
-static int __attribute__((__format__(__printf__, 3, 4)))
-pvdump_fail(struct pvdump *pd, int err, const char *fmt, ...)
+/* Returns -err. rc and rrc remain those of the last command. */
+int pv_fail(struct pvdump *pd, int err, const char *call, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(pd->error, sizeof(pd->error), fmt, ap);
+	fail_va(pd, err, call, PV_NO_GADDR, fmt, ap);
 	va_end(ap);
 	return -err;
 }
 
-static bool pvdump_stopped(const struct pvdump *pd)
+/* The same, with the guest address that it is about */
+int pv_fail_at(struct pvdump *pd, int err, const char *call, uint64_t gaddr, const char *fmt, ...)
 {
-	return pd->stop && *pd->stop;
+	va_list ap;
+
+	va_start(ap, fmt);
+	fail_va(pd, err, call, gaddr, fmt, ap);
+	va_end(ap);
+	return -err;
 }
 
-static const char *uv_rc_text(__u32 cmd, __u16 rc)
+void pv_append(struct pvdump *pd, const char *fmt, ...)
 {
-	switch (rc) {
-	case 0x0002:
-		return ": the Ultravisor does not have this call";
-	case 0x0003:
-		return ": invalid state";
-	case 0x0005:
-		return ": invalid control block length";
-	case 0x0020:
-	case 0x0021:
-		return ": invalid handle";
-	case 0x0102:
-		return cmd == KVM_PV_UNPACK || cmd == KVM_PV_VERIFY ?
-		       ": the image was modified, its measurement is wrong" : "";
-	}
-	if (cmd != KVM_PV_SET_SEC_PARMS)
-		return "";
-	switch (rc) {
-	case 0x0103:
-		return ": the SE header cannot be accessed";
-	case 0x0104:
-		return ": SE header version not supported";
-	case 0x0106:
-		return ": plaintext control flags not supported";
-	case 0x0108:
-		return ": the image was not made for this host, no key slot has its host key";
-	case 0x0109:
-		return ": secret control flags not supported";
-	case 0x010a:
-		return ": the SE header was modified or is damaged";
-	}
-	return "";
+	size_t end = strlen(pd->text);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(pd->text + end, sizeof(pd->text) - end, fmt, ap);
+	va_end(ap);
 }
 
-/**
- * pvdump_pv_cmd() - issue a protected virtualization command
- * @pd: gets rc, rrc and on failure the error text
- * @fd: VM or vcpu file descriptor, which selects the ioctl
- * @cmd: KVM_PV_*
- * @data: the command's own structure, or NULL
- * @name: for the error text
- *
- * The response codes are cleared first, because KVM leaves them alone if it
- * did not call the Ultravisor. A call that a signal has interrupted is
- * repeated unless pvdump::stop is set.
- *
- * Context: any; @pd must not be used by two threads at once.
- *
- * Return: 0, or the negative errno of the ioctl.
- */
-int pvdump_pv_cmd(struct pvdump *pd, int fd, __u32 cmd, void *data, const char *name)
+/* Returns -ECANCELED, once, if pvdump_cancel() was called */
+int pv_cancelled(struct pvdump *pd)
 {
-	unsigned long req = fd == pd->vm_fd ? KVM_S390_PV_COMMAND : KVM_S390_PV_CPU_COMMAND;
-	struct kvm_pv_cmd pv;
-	int ret, err;
-
-	do {
-		memset(&pv, 0, sizeof(pv));
-		pv.cmd = cmd;
-		pv.data = (uintptr_t)data;
-		ret = ioctl(fd, req, &pv);
-		err = errno;
-	} while (ret < 0 && err == EINTR && !pvdump_stopped(pd));
-
-	pd->rc = pv.rc;
-	pd->rrc = pv.rrc;
-	if (ret >= 0)
+	if (!atomic_exchange(&pd->cancelled, false))
 		return 0;
-	if (pv.rc)
-		return pvdump_fail(pd, err,
-				   "%s failed: the Ultravisor returned rc 0x%x rrc 0x%x%s (%s)",
-				   name, pv.rc, pv.rrc, uv_rc_text(cmd, pv.rc), strerror(err));
-	return pvdump_fail(pd, err, "%s failed: %s", name, strerror(err));
-}
-
-static int pvdump_dmp(struct pvdump *pd, int fd, struct kvm_s390_pv_dmp *dmp, const char *name)
-{
-	return pvdump_pv_cmd(pd, fd, KVM_PV_DUMP, dmp, name);
+	return pv_fail(pd, ECANCELED, "", "canceled");
 }
 
 /**
- * pvdump_info() - query the lengths of a dump's parts
- * @pd: VM, protected or not; gets cpu_len, mem_len and complete_len
+ * pvdump_new() - make a handle for dumps of a VM
+ * @pdp: gets the handle, which pvdump_free() takes back
+ * @vm_fd: file descriptor of the VM, remains the caller's
  *
- * Return:
- * * 0
- * * -EOPNOTSUPP: this kernel or machine cannot dump protected VMs
- * * -EPROTO: the firmware's lengths are none that a dump can have
- * * negative errno of the ioctl
+ * Issues no command; the VM need not be protected yet.
+ *
+ * Return: 0; -EINVAL: @vm_fd is negative; -ENOMEM.
  */
-int pvdump_info(struct pvdump *pd)
+int pvdump_new(struct pvdump **pdp, int vm_fd)
 {
-	struct kvm_s390_pv_info info;
-	int ret;
-
-	memset(&info, 0, sizeof(info));
-	info.header.id = KVM_PV_INFO_DUMP;
-	info.header.len_max = sizeof(info.header) + sizeof(info.dump);
-	ret = pvdump_pv_cmd(pd, pd->vm_fd, KVM_PV_INFO, &info, "KVM_PV_INFO");
-	if (ret == -ENOTTY)
-		return pvdump_fail(pd, EOPNOTSUPP,
-				   "this kernel does not know KVM_PV_INFO, it cannot dump protected VMs");
-	if (ret)
-		return ret;
-	if (info.header.len_written < sizeof(info.header) + sizeof(info.dump))
-		return pvdump_fail(pd, EPROTO, "KVM_PV_INFO wrote only %u bytes",
-				   info.header.len_written);
-	pd->cpu_len = info.dump.dump_cpu_buffer_len;
-	pd->mem_len = info.dump.dump_config_mem_buffer_per_1m;
-	pd->complete_len = info.dump.dump_config_finalize_len;
-	if (!pd->mem_len || !pd->complete_len)
-		return pvdump_fail(pd, EOPNOTSUPP,
-				   "this machine's Ultravisor cannot dump protected VMs");
-	if (!pd->cpu_len || pd->cpu_len % 4 || pd->cpu_len > PVDUMP_CPU_LEN_MAX ||
-	    pd->mem_len % PVDUMP_META_ENTRY || pd->mem_len > PVDUMP_MEM_LEN_MAX ||
-	    pd->complete_len > PVDUMP_COMPLETE_LEN_MAX)
-		return pvdump_fail(pd, EPROTO,
-				   "impossible dump lengths: CPU %llu, per MiB %llu, completion %llu",
-				   pd->cpu_len,
-				   pd->mem_len,
-				   pd->complete_len);
-	return 0;
-}
-
-/**
- * pvdump_init() - begin a dump
- * @pd: protected VM, none of whose vcpus is inside KVM_RUN
- *
- * From now until pvdump_complete() or pvdump_abort() no vcpu runs.
- *
- * Return:
- * * 0
- * * -EPERM: the Ultravisor refused. Normally the guest's owner does not allow
- *   dumps, by the image or at run time. The VM can run on.
- * * negative errno of the ioctl, -EINVAL if the VM is not protected or a dump
- *   is already in progress
- */
-int pvdump_init(struct pvdump *pd)
-{
-	struct kvm_s390_pv_dmp dmp = { .subcmd = KVM_PV_DUMP_INIT };
-	int ret;
-
-	ret = pvdump_dmp(pd, pd->vm_fd, &dmp, "KVM_PV_DUMP_INIT");
-	if (!ret) {
-		pd->active = true;
-		return 0;
-	}
-	if (!pd->rc && ret == -EINVAL)
-		return pvdump_fail(pd, EINVAL,
-				   "KVM_PV_DUMP_INIT failed: the VM is not protected, or a dump is already in progress");
-	if (pd->rc > 1)
-		return pvdump_fail(pd, EPERM,
-				   "KVM_PV_DUMP_INIT failed: the Ultravisor refuses the dump with rc 0x%x rrc 0x%x%s; most likely the guest's owner does not allow it (in the image's flags, or turned off in the running guest)",
-				   pd->rc, pd->rrc, uv_rc_text(KVM_PV_DUMP, pd->rc));
-	return ret;
-}
-
-/**
- * pvdump_cpu() - get the encrypted registers of a vcpu
- * @pd: VM with a dump in progress
- * @vcpu_fd: the vcpu
- * @buf: pvdump::cpu_len bytes, belongs to the caller
- *
- * Return: 0 or the negative errno of the ioctl.
- */
-int pvdump_cpu(struct pvdump *pd, int vcpu_fd, void *buf)
-{
-	struct kvm_s390_pv_dmp dmp = {
-		.subcmd = KVM_PV_DUMP_CPU,
-		.buff_addr = (uintptr_t)buf,
-		.buff_len = pd->cpu_len,
-	};
-
-	return pvdump_dmp(pd, vcpu_fd, &dmp, "KVM_PV_DUMP_CPU");
-}
-
-/**
- * pvdump_state() - get the metadata of a range of guest memory
- * @pd: VM with a dump in progress
- * @gaddr: in: guest absolute address, a multiple of 1 MiB; out: the first
- *	   address whose metadata is not in @buf
- * @len: bytes of guest memory, whole MiB
- * @buf: pvdump::mem_len bytes for each MiB, belongs to the caller
- *
- * A call that failed half-way is resumed where KVM says that it got to, and
- * fails only if it cannot get any further. After a failure the caller may do
- * the same with the new @gaddr later on.
- *
- * Return: 0, -EINTR if stopped, or the negative errno of the ioctl.
- */
-int pvdump_state(struct pvdump *pd, __u64 *gaddr, __u64 len, void *buf)
-{
-	__u64 end = *gaddr + len;
-	char name[80];
-	int ret;
-
-	while (*gaddr < end) {
-		__u64 next, start = *gaddr;
-		struct kvm_s390_pv_dmp dmp = {
-			.subcmd = KVM_PV_DUMP_CONFIG_STOR_STATE,
-			.buff_addr = (uintptr_t)buf,
-			.buff_len = (end - start) / PVDUMP_MIB * pd->mem_len,
-			.gaddr = start,
-		};
-
-		if (pvdump_stopped(pd))
-			return pvdump_fail(pd, EINTR, "stopped");
-		snprintf(name, sizeof(name),
-			 "KVM_PV_DUMP_CONFIG_STOR_STATE at guest address 0x%llx", start);
-		ret = pvdump_dmp(pd, pd->vm_fd, &dmp, name);
-		/* on success gaddr does not move */
-		next = ret ? dmp.gaddr : end;
-		if (next < start || next > end || next % PVDUMP_MIB)
-			return pvdump_fail(pd, EPROTO, "%s: KVM returned guest address 0x%llx",
-					   name, next);
-		if (next == start)
-			return ret;
-		buf = (char *)buf + (next - start) / PVDUMP_MIB * pd->mem_len;
-		*gaddr = next;
-	}
-	return 0;
-}
-
-/**
- * pvdump_complete() - end a dump and get what makes it readable
- * @pd: VM with a dump in progress
- * @buf: pvdump::complete_len bytes, belongs to the caller
- *
- * On success the VM can run again. On failure the dump is still in progress.
- *
- * Return: 0 or the negative errno of the ioctl.
- */
-int pvdump_complete(struct pvdump *pd, void *buf)
-{
-	struct kvm_s390_pv_dmp dmp = {
-		.subcmd = KVM_PV_DUMP_COMPLETE,
-		.buff_addr = (uintptr_t)buf,
-		.buff_len = pd->complete_len,
-	};
-	int ret;
-
-	ret = pvdump_dmp(pd, pd->vm_fd, &dmp, "KVM_PV_DUMP_COMPLETE");
-	if (!ret)
-		pd->active = false;
-	return ret;
-}
-
-/**
- * pvdump_abort() - end a dump and throw it away
- * @pd: VM; nothing happens if no dump is in progress
- *
- * Makes the VM runnable again. If not even this works, KVM_PV_DISABLE or
- * closing the VM ends the dump. Keeps rc, rrc and error of the failure that led
- * here, except when it fails itself.
- *
- * Return: 0, -ENOMEM, or the negative errno of the ioctl.
- */
-int pvdump_abort(struct pvdump *pd)
-{
-	struct pvdump saved = *pd;
-	void *scratch;
-	int ret;
-
-	if (!pd->active)
-		return 0;
-	scratch = malloc(pd->complete_len);
-	if (!scratch)
-		return pvdump_fail(pd, ENOMEM, "cannot end the dump: out of memory");
-	/* what stopped the dump must not stop its end */
-	pd->stop = NULL;
-	ret = pvdump_complete(pd, scratch);
-	pd->stop = saved.stop;
-	free(scratch);
-	if (!ret) {
-		saved.active = false;
-		*pd = saved;
-	}
-	return ret;
-}
-
-/*
- * The notes of one vcpu. KVM has no registers of a protected vcpu, so those of
- * the plain notes are zero; tools expect the notes to be there all the same.
- */
-static const struct {
-	__u32 type;
-	__u32 name_len;
-	const char *name;
-	__u32 len;
-} pvdump_notes[] = {
-	{ NT_PRSTATUS,		5, "CORE",  336 },
-	{ NT_PRFPREG,		5, "CORE",  136 },
-	{ NT_S390_PREFIX,	6, "LINUX", 4 },
-	{ NT_S390_CTRS,		6, "LINUX", 128 },
-	{ NT_S390_TIMER,	6, "LINUX", 8 },
-	{ NT_S390_TODCMP,	6, "LINUX", 8 },
-	{ NT_S390_TODPREG,	6, "LINUX", 4 },
-	{ NT_S390_VXRS_LOW,	6, "LINUX", 128 },
-	{ NT_S390_VXRS_HIGH,	6, "LINUX", 256 },
-	{ NT_S390_GS_CB,	6, "LINUX", 32 },
-	{ NT_S390_PV_CPU_DATA,	6, "LINUX", 0 },	/* cpu_len */
-};
-
-#define PVDUMP_NOTE_HEAD	(sizeof(struct elf64_note) + 8)
-#define PVDUMP_NOTES_FIXED	1260
-
-/* The section names stand in cells of 12 bytes, as VMMs write them */
-static const char pvdump_strtab[35] = "\0pv_mem_meta\0pv_compl\0\0\0\0.shstrtab";
-
-struct pvdump_head {
-	struct elf64_hdr ehdr;
-	struct elf64_shdr shdrs[4];
-	struct elf64_phdr phdrs[2];
-};
-
-static_assert(sizeof(struct pvdump_head) == 432, "ELF headers");
-
-static __u64 notes_size(const struct pvdump *pd, const struct pvdump_elf *elf)
-{
-	return elf->num_vcpus * (PVDUMP_NOTES_FIXED + pd->cpu_len);
-}
-
-static __u64 meta_size(const struct pvdump *pd, const struct pvdump_elf *elf)
-{
-	return elf->memory_size / PVDUMP_MIB * pd->mem_len;
-}
-
-/**
- * pvdump_elf_size() - size of the file that pvdump_write_elf() will write
- * @pd: VM, after pvdump_info()
- * @elf: what will be written
- *
- * Return: the size in bytes.
- */
-__u64 pvdump_elf_size(const struct pvdump *pd, const struct pvdump_elf *elf)
-{
-	return sizeof(struct pvdump_head) + notes_size(pd, elf) + elf->memory_size +
-	       meta_size(pd, elf) + pd->complete_len + sizeof(pvdump_strtab);
-}
-
-static void fill_section(struct elf64_shdr *shdr, __u32 name, __u32 type, __u64 offset,
-			 __u64 size)
-{
-	shdr->sh_name = htobe32(name);
-	shdr->sh_type = htobe32(type);
-	shdr->sh_offset = htobe64(offset);
-	shdr->sh_size = htobe64(size);
-}
-
-static void fill_segment(struct elf64_phdr *phdr, __u32 type, __u64 offset, __u64 size)
-{
-	phdr->p_type = htobe32(type);
-	phdr->p_offset = htobe64(offset);
-	phdr->p_filesz = htobe64(size);
-	phdr->p_memsz = htobe64(size);
-}
-
-/* All sizes are known in advance, hence also where everything will stand */
-static void fill_head(const struct pvdump *pd, const struct pvdump_elf *elf,
-		      struct pvdump_head *h)
-{
-	__u64 memory = sizeof(*h) + notes_size(pd, elf);
-	__u64 meta = memory + elf->memory_size;
-	__u64 complete = meta + meta_size(pd, elf);
-	struct elf64_hdr *e = &h->ehdr;
-
-	memset(h, 0, sizeof(*h));
-	memcpy(e->e_ident, ELFMAG, SELFMAG);
-	e->e_ident[EI_CLASS] = ELFCLASS64;
-	e->e_ident[EI_DATA] = ELFDATA2MSB;
-	e->e_ident[EI_VERSION] = EV_CURRENT;
-	e->e_type = htobe16(ET_CORE);
-	e->e_machine = htobe16(EM_S390);
-	e->e_version = htobe32(EV_CURRENT);
-	e->e_shoff = htobe64(offsetof(struct pvdump_head, shdrs));
-	e->e_phoff = htobe64(offsetof(struct pvdump_head, phdrs));
-	e->e_ehsize = htobe16(sizeof(struct elf64_hdr));
-	e->e_phentsize = htobe16(sizeof(struct elf64_phdr));
-	e->e_phnum = htobe16(2);
-	e->e_shentsize = htobe16(sizeof(struct elf64_shdr));
-	e->e_shnum = htobe16(4);
-	e->e_shstrndx = htobe16(3);
-
-	fill_section(&h->shdrs[1], 1, SHT_PROGBITS, meta, meta_size(pd, elf));
-	fill_section(&h->shdrs[2], 13, SHT_PROGBITS, complete, pd->complete_len);
-	fill_section(&h->shdrs[3], 25, SHT_STRTAB, complete + pd->complete_len,
-		     sizeof(pvdump_strtab));
-	fill_segment(&h->phdrs[0], PT_NOTE, sizeof(*h), notes_size(pd, elf));
-	fill_segment(&h->phdrs[1], PT_LOAD, memory, elf->memory_size);
-}
-
-/* The state of one pvdump_write_elf() */
-struct pvdump_stream {
 	struct pvdump *pd;
-	const struct pvdump_elf *elf;
-	const char *step;
-	__u64 done;
-	__u64 total;
-};
 
-static int stream_write(struct pvdump_stream *s, const void *buf, __u64 len)
-{
-	while (len) {
-		ssize_t n;
-
-		if (pvdump_stopped(s->pd))
-			return pvdump_fail(s->pd, EINTR, "stopped");
-		n = write(s->elf->fd, buf, len < PVDUMP_MIB ? len : PVDUMP_MIB);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			int err = n ? errno : ENOSPC;
-
-			return pvdump_fail(s->pd, err,
-					   "cannot write the dump (%s, %llu of %llu bytes written): %s",
-					   s->step, s->done,
-					   s->total, strerror(err));
-		}
-		buf = (const char *)buf + n;
-		len -= n;
-		s->done += n;
-		if (s->elf->progress)
-			s->elf->progress(s->elf->opaque, s->step, s->done, s->total);
-	}
+	*pdp = NULL;
+	if (vm_fd < 0)
+		return -EINVAL;
+	pd = calloc(1, sizeof(*pd));
+	if (!pd)
+		return -ENOMEM;
+	pd->vm_fd = vm_fd;
+	pd->out.fd = -1;
+	pd->error.call = "";
+	pd->error.text = pd->text;
+	pd->error.gaddr = PV_NO_GADDR;
+	atomic_init(&pd->cancelled, false);
+	*pdp = pd;
 	return 0;
-}
-
-/* @buf has room for the notes of one vcpu */
-static int stream_notes(struct pvdump_stream *s, int vcpu_fd, unsigned int cpu, char *buf)
-{
-	__u64 size = PVDUMP_NOTES_FIXED + s->pd->cpu_len;
-	__u32 pid = htobe32(cpu + 1);
-	char *p = buf;
-	unsigned int i;
-	int ret;
-
-	memset(buf, 0, size);
-	for (i = 0; i < ARRAY_SIZE(pvdump_notes); i++) {
-		bool pv = pvdump_notes[i].type == NT_S390_PV_CPU_DATA;
-		__u32 len = pv ? s->pd->cpu_len : pvdump_notes[i].len;
-		struct elf64_note n = {
-			.n_namesz = htobe32(pvdump_notes[i].name_len),
-			.n_descsz = htobe32(len),
-			.n_type = htobe32(pvdump_notes[i].type),
-		};
-
-		memcpy(p, &n, sizeof(n));
-		memcpy(p + sizeof(n), pvdump_notes[i].name, pvdump_notes[i].name_len);
-		p += PVDUMP_NOTE_HEAD;
-		if (pvdump_notes[i].type == NT_PRSTATUS)
-			memcpy(p + 32, &pid, sizeof(pid));
-		ret = pv ? pvdump_cpu(s->pd, vcpu_fd, p) : 0;
-		if (ret) {
-			size_t end = strlen(s->pd->error);
-
-			snprintf(s->pd->error + end, sizeof(s->pd->error) - end, " (CPU %u)", cpu);
-			return ret;
-		}
-		p += len;
-	}
-	assert(p == buf + size);
-	return stream_write(s, buf, size);
-}
-
-static int stream_state(struct pvdump_stream *s, char *buf, __u64 chunk)
-{
-	__u64 gaddr = 0;
-	int ret;
-
-	while (gaddr < s->elf->memory_size) {
-		__u64 left = s->elf->memory_size - gaddr;
-		__u64 len = left < chunk ? left : chunk;
-
-		ret = pvdump_state(s->pd, &gaddr, len, buf);
-		if (ret)
-			return ret;
-		ret = stream_write(s, buf, len / PVDUMP_MIB * s->pd->mem_len);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
-/* Memory comes first: a page's metadata is that of its exported form */
-static int stream_all(struct pvdump_stream *s, char *buf, __u64 chunk)
-{
-	const struct pvdump_elf *elf = s->elf;
-	struct pvdump_head head;
-	unsigned int i;
-	int ret;
-
-	s->step = "CPUs";
-	fill_head(s->pd, elf, &head);
-	ret = stream_write(s, &head, sizeof(head));
-	for (i = 0; !ret && i < elf->num_vcpus; i++)
-		ret = stream_notes(s, elf->vcpu_fds[i], i, buf);
-	if (ret)
-		return ret;
-	s->step = "memory";
-	ret = stream_write(s, elf->memory, elf->memory_size);
-	if (ret)
-		return ret;
-	s->step = "metadata";
-	ret = stream_state(s, buf, chunk);
-	if (ret)
-		return ret;
-	s->step = "completion";
-	ret = pvdump_complete(s->pd, buf);
-	if (!ret)
-		ret = stream_write(s, buf, s->pd->complete_len);
-	if (!ret)
-		ret = stream_write(s, pvdump_strtab, sizeof(pvdump_strtab));
-	return ret;
 }
 
 /**
- * pvdump_write_elf() - dump a VM into an ELF file that zgetdump can decrypt
- * @pd: protected VM, after pvdump_info(), none of whose vcpus is in KVM_RUN
- * @elf: what to write and where
+ * pvdump_free() - give a handle back
+ * @pd: handle or NULL
  *
- * Begins the dump and ends it, whatever happens. Needs memory for the metadata
- * of one chunk, whatever the size of the guest. A failed dump leaves a part of
- * the file behind, which is worthless and the caller's to remove.
+ * Ends a dump that was begun through it, as pvdump_abort() does: nobody else
+ * could, and the VM would remain blocked.
+ */
+void pvdump_free(struct pvdump *pd)
+{
+	if (!pd)
+		return;
+	pvdump_abort(pd);
+	pv_job_drop(pd);
+	pvdump_forget(pd);
+	free(pd);
+}
+
+/**
+ * pvdump_last_error() - why the last call that failed has failed
+ * @pd: handle
+ *
+ * Return: the library's structure, valid until the next call on the handle.
+ */
+const struct pvdump_error *pvdump_last_error(const struct pvdump *pd)
+{
+	return &pd->error;
+}
+
+/**
+ * pvdump_cancel() - have the call in progress end with -ECANCELED
+ * @pd: handle
+ *
+ * If no call is in progress, the next one that writes or queries metadata ends.
+ * The call that does so uses the request up. A write() that waits for a reader
+ * is not woken: that takes a signal (without SA_RESTART), or O_NONBLOCK.
+ *
+ * Context: any thread; async-signal-safe.
+ */
+void pvdump_cancel(struct pvdump *pd)
+{
+	atomic_store(&pd->cancelled, true);
+}
+
+/**
+ * pvdump_version() - version of the library that is in use
+ *
+ * Return: a string like "1.0".
+ */
+const char *pvdump_version(void)
+{
+	return PVDUMP_VERSION;
+}
+
+/* Room for one more element, in an array that is doubled at powers of two */
+static int grow(struct pvdump *pd, void **array, unsigned int num, size_t size)
+{
+	void *p;
+
+	if (num & (num - 1))
+		return 0;
+	p = realloc(*array, (num ? 2 * (size_t)num : 1) * size);
+	if (!p)
+		return pv_fail(pd, ENOMEM, "realloc", "out of memory");
+	*array = p;
+	return 0;
+}
+
+static int no_dump_in_progress(struct pvdump *pd)
+{
+	if (pd->job.phase == PV_IDLE)
+		return 0;
+	return pv_fail(pd, EBUSY, "", "a dump is in progress, its VM cannot be described anew");
+}
+
+/**
+ * pvdump_add_memory() - add a range of guest memory
+ * @pd: handle
+ * @gaddr: guest absolute address, a multiple of 1 MiB
+ * @size: bytes, a multiple of 1 MiB
+ * @host: where it is mapped for KVM; NULL: it is read with pvdump_set_reader()'s
+ *	  callback
+ *
+ * The file that zgetdump reads can have one segment only. If there are several
+ * ranges, it has all from the lowest address to the highest, and what is between
+ * ranges is in it as pages of zeros, which take no room but for 4 KiB of
+ * metadata for each MiB.
  *
  * Return:
  * * 0
- * * -EPERM: the Ultravisor refused the dump, nothing was written
- * * -EINTR: stopped through pvdump::stop
- * * -EINVAL: memory size or chunk is not whole MiB
+ * * -EINVAL: not whole MiB, empty, behind the end of the address space, or
+ *   overlaps another range
+ * * -EBUSY: a dump is in progress
  * * -ENOMEM
- * * negative errno of an ioctl or of write()
  */
-int pvdump_write_elf(struct pvdump *pd, const struct pvdump_elf *elf)
+int pvdump_add_memory(struct pvdump *pd, uint64_t gaddr, uint64_t size, const void *host)
 {
-	__u64 chunk = elf->chunk ? elf->chunk : 64 * PVDUMP_MIB;
-	struct pvdump_stream s = {
-		.pd = pd,
-		.elf = elf,
-		.total = pvdump_elf_size(pd, elf),
-	};
-	__u64 room;
-	char *buf;
-	int ret;
+	struct pv_range *r;
+	unsigned int i;
+	void *p;
+	int ret = no_dump_in_progress(pd);
 
-	if (!elf->memory_size || elf->memory_size % PVDUMP_MIB || chunk % PVDUMP_MIB)
-		return pvdump_fail(pd, EINVAL, "memory size and chunk must be whole MiB");
-	if (chunk > elf->memory_size)
-		chunk = elf->memory_size;
-	/* the largest of: metadata of a chunk, notes of a vcpu, completion data */
-	room = chunk / PVDUMP_MIB * pd->mem_len + PVDUMP_NOTES_FIXED + pd->cpu_len +
-	       pd->complete_len;
-	buf = malloc(room);
-	if (!buf)
-		return pvdump_fail(pd, ENOMEM, "out of memory (%llu bytes)",
-				   room);
-	ret = pvdump_init(pd);
-	if (!ret)
-		ret = stream_all(&s, buf, chunk);
-	free(buf);
-	if (ret && pd->active) {
-		char first[sizeof(pd->error)];
-
-		memcpy(first, pd->error, sizeof(first));
-		if (pvdump_abort(pd))
-			snprintf(pd->error, sizeof(pd->error),
-				 "%.180s; and the dump could not be ended, the VM cannot run until KVM_PV_DISABLE",
-				 first);
+	if (ret)
+		return ret;
+	if (!size || gaddr % PV_MIB || size % PV_MIB || gaddr > UINT64_MAX - size)
+		return pv_fail_at(pd, EINVAL, "", gaddr,
+				  "guest memory at 0x%llx, 0x%llx bytes: address and size must be whole MiB",
+				  (unsigned long long)gaddr, (unsigned long long)size);
+	for (i = 0; i < pd->num_ranges; i++) {
+		r = &pd->ranges[i];
+		if (gaddr < r->gaddr + r->size && r->gaddr < gaddr + size)
+			return pv_fail_at(pd, EINVAL, "", gaddr,
+					  "guest memory at 0x%llx, 0x%llx bytes overlaps that at 0x%llx",
+					  (unsigned long long)gaddr, (unsigned long long)size,
+					  (unsigned long long)r->gaddr);
 	}
-	return ret;
+	p = pd->ranges;
+	ret = grow(pd, &p, pd->num_ranges, sizeof(*r));
+	if (ret)
+		return ret;
+	pd->ranges = p;
+	for (i = pd->num_ranges++; i && pd->ranges[i - 1].gaddr > gaddr; i--)
+		pd->ranges[i] = pd->ranges[i - 1];
+	pd->ranges[i] = (struct pv_range){ .gaddr = gaddr, .size = size, .host = host };
+	return 0;
+}
+
+/**
+ * pvdump_set_reader() - set what reads memory that is not mapped
+ * @pd: handle
+ * @read: called from pvdump_write() for ranges without a mapping
+ * @opaque: handed to @read
+ */
+void pvdump_set_reader(struct pvdump *pd, pvdump_read_fn read, void *opaque)
+{
+	pd->read = read;
+	pd->read_opaque = opaque;
+}
+
+/**
+ * pvdump_add_vcpu() - add a vcpu
+ * @pd: handle
+ * @vcpu_fd: its file descriptor. Add them in the order of the CPU addresses
+ *
+ * Return: its index for pvdump_add_vcpu_note(), 0 for the first; -EINVAL: the
+ * file descriptor is negative or the VM's, or there are 4096 already; -EBUSY: a
+ * dump is in progress; -ENOMEM.
+ */
+int pvdump_add_vcpu(struct pvdump *pd, int vcpu_fd)
+{
+	void *p = pd->vcpus;
+	int ret = no_dump_in_progress(pd);
+
+	if (ret)
+		return ret;
+	if (vcpu_fd < 0 || vcpu_fd == pd->vm_fd || pd->num_vcpus == MAX_VCPUS)
+		return pv_fail(pd, EINVAL, "", "%d is no file descriptor of a vcpu, or there are too many",
+			       vcpu_fd);
+	ret = grow(pd, &p, pd->num_vcpus, sizeof(*pd->vcpus));
+	if (ret)
+		return ret;
+	pd->vcpus = p;
+	pd->vcpus[pd->num_vcpus] = vcpu_fd;
+	return pd->num_vcpus++;
+}
+
+static int add_note(struct pvdump *pd, int vcpu, const char *name, uint32_t type,
+		    const void *desc, size_t len)
+{
+	struct pv_note n = { .vcpu = vcpu, .type = type, .len = len };
+	void *p = pd->notes;
+	int ret = no_dump_in_progress(pd);
+
+	if (ret)
+		return ret;
+	if (!name || (len && !desc))
+		return pv_fail(pd, EINVAL, "", "a note without name or content");
+	n.name_len = strnlen(name, MAX_NOTE) + 1;
+	if (n.name_len > MAX_NOTE || len > MAX_NOTE)
+		return pv_fail(pd, EINVAL, "", "a note of %zu bytes: at most %u are possible", len,
+			       MAX_NOTE);
+	ret = grow(pd, &p, pd->num_notes, sizeof(n));
+	if (ret)
+		return ret;
+	pd->notes = p;
+	n.name = malloc(n.name_len);
+	n.desc = malloc(len ? len : 1);
+	if (!n.name || !n.desc) {
+		free(n.name);
+		free(n.desc);
+		return pv_fail(pd, ENOMEM, "malloc", "out of memory");
+	}
+	memcpy(n.name, name, n.name_len);
+	if (len)
+		memcpy(n.desc, desc, len);
+	pd->notes[pd->num_notes++] = n;
+	return 0;
+}
+
+/**
+ * pvdump_add_vcpu_note() - add a note about a vcpu
+ * @pd: handle
+ * @vcpu: what pvdump_add_vcpu() returned
+ * @name: name of the note, like "CORE" or "LINUX"
+ * @type: NT_*
+ * @desc: content, copied; registers are in big endian
+ * @len: its bytes, at most 1 MiB
+ *
+ * Registers that the hypervisor knows itself, beside the encrypted ones. A note
+ * of a type that is written anyway (NT_PRSTATUS, NT_PRFPREG, and of "LINUX" 0x301
+ * to 0x305, 0x309 to 0x30b) takes the place of the one that is all zeros.
+ *
+ * Return: 0; -EINVAL: no such vcpu, too long, or the type of the encrypted
+ * registers; -EBUSY: a dump is in progress; -ENOMEM.
+ */
+int pvdump_add_vcpu_note(struct pvdump *pd, unsigned int vcpu, const char *name, uint32_t type,
+			 const void *desc, size_t len)
+{
+	if (vcpu >= pd->num_vcpus)
+		return pv_fail(pd, EINVAL, "", "a note for vcpu %u, but there are %u", vcpu,
+			       pd->num_vcpus);
+	if (name && !strcmp(name, "LINUX") && type == 0x30e)
+		return pv_fail(pd, EINVAL, "",
+			       "a note of type 0x30e: the Ultravisor alone has encrypted registers");
+	return add_note(pd, vcpu, name, type, desc, len);
+}
+
+/**
+ * pvdump_add_note() - add a note about the VM, like VMCOREINFO
+ * @pd: handle
+ * @name: name of the note
+ * @type: its type
+ * @desc: content, copied
+ * @len: its bytes, at most 1 MiB
+ *
+ * Return: 0; -EINVAL: too long; -EBUSY: a dump is in progress; -ENOMEM.
+ */
+int pvdump_add_note(struct pvdump *pd, const char *name, uint32_t type, const void *desc,
+		    size_t len)
+{
+	return add_note(pd, -1, name, type, desc, len);
+}
+
+/**
+ * pvdump_forget() - forget memory, vcpus and notes
+ * @pd: handle with no dump in progress, else nothing happens
+ *
+ * For another dump of a VM that has changed.
+ */
+void pvdump_forget(struct pvdump *pd)
+{
+	unsigned int i;
+
+	if (pd->job.phase != PV_IDLE)
+		return;
+	for (i = 0; i < pd->num_notes; i++) {
+		free(pd->notes[i].name);
+		free(pd->notes[i].desc);
+	}
+	free(pd->notes);
+	free(pd->vcpus);
+	free(pd->ranges);
+	pd->notes = NULL;
+	pd->vcpus = NULL;
+	pd->ranges = NULL;
+	pd->num_notes = 0;
+	pd->num_vcpus = 0;
+	pd->num_ranges = 0;
+}
+
+/**
+ * pvdump_set_fd() - have the dump written to a file descriptor
+ * @pd: handle
+ * @fd: file, pipe, socket or device, which remains the caller's
+ *
+ * Writing begins at the current file offset. Holes are left in a regular file
+ * that has nothing behind this offset and was not opened with O_APPEND; its size
+ * changes, and after a failure a part of the dump remains in it. Everything else
+ * is written in order, zeros as zeros. If the descriptor is O_NONBLOCK, the
+ * library waits with poll(). A pipe without reader is -EPIPE and raises no
+ * SIGPIPE, a limit on the file size is -EFBIG and raises no SIGXFSZ.
+ */
+void pvdump_set_fd(struct pvdump *pd, int fd)
+{
+	if (pd->job.phase != PV_IDLE)
+		return;
+	pd->out.fd = fd;
+	pd->out.write = NULL;
+}
+
+/**
+ * pvdump_set_writer() - have the dump written by a callback
+ * @pd: handle
+ * @write: called from pvdump_write(), in order
+ * @opaque: handed to @write
+ * @holes: zeros, however many, come as one call without a buffer
+ */
+void pvdump_set_writer(struct pvdump *pd, pvdump_write_fn write, void *opaque, int holes)
+{
+	if (pd->job.phase != PV_IDLE)
+		return;
+	pd->out.fd = -1;
+	pd->out.write = write;
+	pd->out.opaque = opaque;
+	pd->out.holes = holes;
+}
+
+/**
+ * pvdump_set_progress() - set what is told how far a dump has got
+ * @pd: handle
+ * @progress: called from pvdump_write() after every few MiB, or NULL
+ * @opaque: handed to @progress
+ */
+void pvdump_set_progress(struct pvdump *pd, pvdump_progress_fn progress, void *opaque)
+{
+	pd->progress = progress;
+	pd->progress_opaque = opaque;
+}
+
+/**
+ * pvdump_set_resumable() - do not end a dump that has failed
+ * @pd: handle
+ * @on: when pvdump_write() fails after the dump has begun, the VM remains blocked
+ *	until pvdump_resume() succeeds or pvdump_abort() gives up
+ */
+void pvdump_set_resumable(struct pvdump *pd, int on)
+{
+	pd->resumable = on;
 }

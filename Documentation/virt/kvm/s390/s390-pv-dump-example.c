@@ -1,93 +1,63 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * Example for Documentation/virt/kvm/s390/s390-pv-dump.rst, which shows what follows
+ * Example for Documentation/virt/kvm/s390/s390-pv-dump.rst, which shows what follows.
+ * Link with -lpvdump (pkg-config --libs libpvdump), see tools/kvm/pvdump.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <unistd.h>
-#include <sys/ioctl.h>
-#include <linux/kvm.h>
+#include <stdio.h>
+#include <libpvdump.h>
 
-#define SZ_1M	0x100000UL
-
-/* One dump command; the owner's wish shows as a response code of INIT */
-static int dump_cmd(int fd, unsigned long request, __u64 subcmd, void *buff,
-		    __u64 len, __u64 gaddr)
+/* Tells somebody how far it is; returning something else than 0 ends the dump */
+static int on_progress(void *opaque, const struct pvdump_progress *progress)
 {
-	struct kvm_s390_pv_dmp dmp = {
-		.subcmd = subcmd,
-		.buff_addr = (unsigned long)buff,
-		.buff_len = len,
-		.gaddr = gaddr,
-	};
-	struct kvm_pv_cmd cmd = {
-		.cmd = KVM_PV_DUMP,
-		.data = (unsigned long)&dmp,
-	};
-
-	if (!ioctl(fd, request, &cmd))
-		return 0;
-	/* rc is 0 unless the Ultravisor was asked */
-	return subcmd == KVM_PV_DUMP_INIT && cmd.rc > 1 ? -EPERM : -errno;
+	(void)opaque;
+	fprintf(stderr, "\r%3d %%", (int)(progress->done * 100 / progress->total));
+	return 0;
 }
 
-/* Writes registers, memory, metadata and completion data to out, in that order */
-int dump_vm(int vm, const int *vcpus, int nr_vcpus, const void *memory,
-	    __u64 megabytes, int out)
+/* When the VM starts: may it ever be dumped, and what does that take? */
+int dump_possible(int vm)
 {
-	struct kvm_s390_pv_info info = {
-		.header.id = KVM_PV_INFO_DUMP,
-		.header.len_max = sizeof(info),
-	};
-	struct kvm_pv_cmd cmd = {
-		.cmd = KVM_PV_INFO,
-		.data = (unsigned long)&info,
-	};
-	__u64 cpu_len, meta_len, compl_len, len, mb;
-	int i, ret, ret_compl;
-	void *buff;
+	struct pvdump_lengths lengths;
+	struct pvdump *pd;
+	int ret = pvdump_new(&pd, vm);
 
-	if (ioctl(vm, KVM_S390_PV_COMMAND, &cmd))
-		return -errno;
-	cpu_len = info.dump.dump_cpu_buffer_len;
-	meta_len = info.dump.dump_config_mem_buffer_per_1m;
-	compl_len = info.dump.dump_config_finalize_len;
-
-	len = cpu_len > meta_len ? cpu_len : meta_len;
-	buff = malloc(len > compl_len ? len : compl_len);
-	if (!buff)
-		return -ENOMEM;
-
-	ret = dump_cmd(vm, KVM_S390_PV_COMMAND, KVM_PV_DUMP_INIT, NULL, 0, 0);
 	if (ret)
-		goto out;
-
-	for (i = 0; !ret && i < nr_vcpus; i++) {
-		ret = dump_cmd(vcpus[i], KVM_S390_PV_CPU_COMMAND, KVM_PV_DUMP_CPU,
-			       buff, cpu_len, 0);
-		if (!ret && write(out, buff, cpu_len) != (ssize_t)cpu_len)
-			ret = -EIO;
-	}
-	for (mb = 0; !ret && mb < megabytes; mb++) {
-		if (write(out, (const char *)memory + mb * SZ_1M, SZ_1M) != SZ_1M)
-			ret = -EIO;
-	}
-	for (mb = 0; !ret && mb < megabytes; mb++) {
-		ret = dump_cmd(vm, KVM_S390_PV_COMMAND, KVM_PV_DUMP_CONFIG_STOR_STATE,
-			       buff, meta_len, mb * SZ_1M);
-		if (!ret && write(out, buff, meta_len) != (ssize_t)meta_len)
-			ret = -EIO;
-	}
-
-	/* Also after an error, or the VM could not run on */
-	ret_compl = dump_cmd(vm, KVM_S390_PV_COMMAND, KVM_PV_DUMP_COMPLETE,
-			     buff, compl_len, 0);
-	if (!ret)
-		ret = ret_compl;
-	if (!ret && write(out, buff, compl_len) != (ssize_t)compl_len)
-		ret = -EIO;
-out:
-	free(buff);
+		return ret;
+	ret = pvdump_info(pd, &lengths);
+	if (ret)
+		fprintf(stderr, "no dumps: %s\n", pvdump_last_error(pd)->text);
+	pvdump_free(pd);
 	return ret;
+}
+
+/*
+ * When it has crashed. The vcpus' threads must be out of KVM_RUN, and stay out
+ * until this returns. out is a file, pipe or socket, and remains open.
+ */
+int dump_vm(int vm, const int *vcpus, int nr_vcpus, const void *memory, uint64_t size, int out)
+{
+	struct pvdump *pd;
+	int i, ret = pvdump_new(&pd, vm);
+
+	if (ret)
+		return ret;
+	/* one call for each memory slot */
+	ret = pvdump_add_memory(pd, 0, size, memory);
+	for (i = 0; ret >= 0 && i < nr_vcpus; i++)
+		ret = pvdump_add_vcpu(pd, vcpus[i]);
+	if (ret >= 0) {
+		pvdump_set_fd(pd, out);
+		pvdump_set_progress(pd, on_progress, NULL);
+		/* begins the dump and ends it, so that the VM can run on in any case */
+		ret = pvdump_write(pd);
+	}
+	if (ret < 0) {
+		const struct pvdump_error *error = pvdump_last_error(pd);
+
+		fprintf(stderr, "%s%s\n", error->text,
+			ret == -EPERM ? ": ask the owner of the guest" : "");
+	}
+	pvdump_free(pd);
+	return ret < 0 ? ret : 0;
 }

@@ -19,9 +19,11 @@
  *
  * Only these three are tests, any other step must succeed. The command of a
  * tap step prints TAP with a plan of its own and may skip with status 4. The
- * command "cat FILE" is built in.
+ * commands "cat FILE" and "insmod FILE [PARAM...]" are built in.
  *
- *	status=N	expected exit status, default 0; 128 + number for a signal
+ *	status=N	expected exit status, default 0; 128 + number for a signal;
+ *			"tap": 1 if a result was "not ok", as qemu/run judges those
+ *	env=NAME=VALUE	in the environment of the command, up to four times
  *	timeout=SEC	default 60
  *	want=TEXT	must occur in the output
  *	not=TEXT	must not occur
@@ -62,6 +64,7 @@
 #define MAX_WORDS 64
 #define DEBUGFS "/sys/kernel/debug/"
 #define KILL_GRACE_MS 10000
+#define MAX_ENV 4
 /* of a loop, before memory is counted */
 #define MIN_TIMES 20
 
@@ -250,10 +253,11 @@ static int shell(char *command)
 	return 1;
 }
 
-static void load_module(char **word)
+/* false and errno if the kernel does not take it */
+static bool try_module(char **word)
 {
 	char params[512] = "";
-	int fd, i;
+	int fd, i, ret, err;
 
 	if (!word[1])
 		panic("insmod what?");
@@ -262,9 +266,19 @@ static void load_module(char **word)
 		strcat(params, " ");
 	}
 	fd = open(word[1], O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || syscall(SYS_finit_module, fd, params, 0))
-		panic("insmod %s %s", word[1], params);
+	if (fd < 0)
+		return false;
+	ret = syscall(SYS_finit_module, fd, params, 0);
+	err = errno;
 	close(fd);
+	errno = err;
+	return !ret;
+}
+
+static void load_module(char **word)
+{
+	if (!try_module(word))
+		panic("insmod %s", word[1]);
 }
 
 static void unload_module(const char *name)
@@ -302,7 +316,8 @@ struct test {
 	const char *name, *want, *not_wanted, *interrupt, *until, *empty;
 	int status;
 	int timeout;
-	bool tap;
+	bool tap, status_by_tap;
+	char *env[MAX_ENV];
 	char **argv;
 	/* results */
 	int exit_status;
@@ -315,6 +330,8 @@ static void look_for_texts(struct test *t, pid_t pid, const char *line)
 		t->wanted = true;
 	if (t->not_wanted && strstr(line, t->not_wanted))
 		t->spoilt = true;
+	if (t->status_by_tap && !strncmp(line, "not ok ", 7))
+		t->status = 1;
 	if (t->interrupt && !t->interrupted && strstr(line, t->interrupt)) {
 		t->interrupted = true;
 		kill(pid, SIGINT);
@@ -373,13 +390,14 @@ static int cat(const char *path)
 
 static void run_command(struct test *t)
 {
-	static char *const env[] = { "PATH=/bin:/", "HOME=/", "TERM=dumb", NULL };
+	char *env[3 + MAX_ENV + 1] = { "PATH=/bin:/", "HOME=/", "TERM=dumb" };
 	long long deadline;
 	bool running = true;
 	int pipefd[2], status = 0;
 	char buf[4096];
 	pid_t pid;
 
+	memcpy(env + 3, t->env, sizeof(t->env));
 	if (pipe2(pipefd, O_CLOEXEC))
 		panic("pipe");
 	fflush(NULL);
@@ -395,6 +413,12 @@ static void run_command(struct test *t)
 			_exit(126);
 		if (!strcmp(t->argv[0], "cat") && t->argv[1])
 			_exit(cat(t->argv[1]));
+		if (!strcmp(t->argv[0], "insmod") && t->argv[1]) {
+			if (try_module(t->argv))
+				_exit(0);
+			dprintf(2, "init: insmod %s: %s\n", t->argv[1], strerror(errno));
+			_exit(1);
+		}
 		execve(t->argv[0], t->argv, env);
 		dprintf(2, "init: cannot run %s: %s\n", t->argv[0], strerror(errno));
 		_exit(127);
@@ -454,7 +478,7 @@ static void run_test(char **word)
 {
 	struct test t = { .timeout = 60, .tap = !strcmp(word[0], "tap") };
 	const char *why = NULL;
-	int i;
+	int i, envs = 0;
 
 	t.name = word[1];
 	for (i = 2; t.name && word[i] && strcmp(word[i], "--"); i++) {
@@ -464,7 +488,9 @@ static void run_test(char **word)
 			panic("bad option %s of %s", word[i], t.name);
 		*value++ = 0;
 		if (!strcmp(word[i], "status"))
-			t.status = atoi(value);
+			t.status = (t.status_by_tap = !strcmp(value, "tap")) ? 0 : atoi(value);
+		else if (!strcmp(word[i], "env") && envs < MAX_ENV)
+			t.env[envs++] = value;
 		else if (!strcmp(word[i], "timeout"))
 			t.timeout = atoi(value);
 		else if (!strcmp(word[i], "want"))

@@ -4,6 +4,8 @@
 # build_* function prints the path of its product. O is a directory that
 # scripts/kernel printed.
 
+SELFTEST=$TOP/tools/testing/selftests/kvm/s390/pv_dump
+
 # build_init
 build_init() {
 	local out=$BUILD/guest/init
@@ -29,16 +31,28 @@ build_module() {
 	echo "$dir/uvsim.ko"
 }
 
-# build_test O: the selftest, against the headers of that kernel
+# build_test O: the selftest, against the headers of that kernel; a GUESTPATH=FILE
+# for pack per line
 build_test() {
-	local O=$1 dir
+	local O=$1 dir f
 	dir=$BUILD/guest/test-${O##*/}
 	mkdir -p "$dir"
-	quietly "$BUILD/log/pv_dump_test" \
-		make -C "$TOP/tools/testing/selftests/kvm/s390/pv_dump" OUTPUT="$dir" \
-		CC="$CROSS-gcc" ARCH=s390 KSFT="$O/source/tools/testing/selftests" \
-		KHDR="$O/usr/include"
-	echo "$dir/pv_dump_test"
+	quietly "$BUILD/log/selftest" make -C "$SELFTEST" OUTPUT="$dir" \
+		CC="$CROSS-gcc" ARCH=s390 USERCFLAGS=-Werror \
+		KSFT="$O/source/tools/testing/selftests" KHDR="$O/usr/include"
+	for f in "$SELFTEST"/*_test.c "$SELFTEST/bench.c"; do
+		f=${f##*/}
+		echo "/selftest/${f%.c}=$dir/${f%.c}"
+	done
+}
+
+# selftest [KEY=VALUE...]: the steps that run all of its programs
+selftest() {
+	local f
+	for f in "$SELFTEST"/*_test.c; do
+		f=${f##*/}
+		echo "tap ${f%.c} $* -- /selftest/${f%.c}"
+	done
 }
 
 # build_tools: the directory with seimg (for this machine) and pvdump (s390x)
@@ -86,7 +100,7 @@ pack() {
 	local O=$1 out=$2 steps=$3 f
 	shift 3
 	{
-		for f in /dev /proc /sys /tmp /etc /bin /lib /share /usr /usr/share /usr/share/qemu; do
+		for f in /dev /proc /sys /tmp /etc /bin /lib /selftest /share /usr /usr/share /usr/share/qemu; do
 			echo "dir $f 755 0 0"
 		done
 		echo "nod /dev/console 600 0 0 c 5 1"

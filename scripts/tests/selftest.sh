@@ -6,10 +6,10 @@
 # A kernel with tests that have to fail lets the whole of them fail.
 boot_selftest() {
 	local xfails=${XFAILS:-}
-	boot selftest "$patched" "-t 300" /uvsim.ko="$module" /pv_dump_test="$test" <<-EOF
+	boot selftest "$patched" "-t 300" /uvsim.ko="$module" "${test[@]}" <<-EOF
 		swap /dev/ram0
 		$load
-		tap pv_dump_test timeout=280 ${XFAILS:+status=1} -- /pv_dump_test ${XFAILS:+--gentle}
+		$(selftest timeout=280 ${XFAILS:+status=tap env=PV_DUMP_GENTLE=1})
 	EOF
 }
 
@@ -20,12 +20,13 @@ boot_debug() {
 	debug=$("$TOP/scripts/kernel" debug)
 	debug_module=$(build_module "$debug")
 	debug_test=$(build_test "$debug")
+	mapfile -t debug_test <<<"$debug_test"
 	SKIPS="vm.sysfs_tells_what_info_tells" append="debug_pagealloc=on slub_debug=FZPU;FZPUA,kmalloc-4k" \
 		boot_once debug "$debug" "-t 1500 -m 2G -D" /uvsim.ko="$debug_module" \
-		/pv_dump_test="$debug_test" <<-EOF
+		"${debug_test[@]}" <<-EOF
 		swap /dev/ram0
 		$load
-		tap pv_dump_test timeout=1400 -- /pv_dump_test
+		$(selftest timeout=1400)
 	EOF
 }
 
@@ -33,26 +34,27 @@ boot_debug() {
 # must not be told prot_virt=1: it would call the Ultravisor before uvsim is there.
 boot_sysfs() {
 	SKIPS="" append="facilities=158" \
-		boot sysfs "$patched" "-t 60" /uvsim.ko="$module" /pv_dump_test="$test" <<-EOF
+		boot sysfs "$patched" "-t 60" /uvsim.ko="$module" "${test[@]}" <<-EOF
 		insmod /uvsim.ko force158=1
 		insmod /kvm.ko
-		tap pv_dump_test timeout=50 -- /pv_dump_test --only ^(vm.sysfs|vm.info|dump.two)
+		tap info_test timeout=50 -- /selftest/info_test
 	EOF
 }
 
 # The same binary on the kernel without the feature: it must skip, not pass,
 # and pvdump must say why it cannot work.
 boot_unpatched() {
-	boot unpatched "$base" "-t 60 -s pv_dump_test" /uvsim.ko="$base_module" \
-		/pv_dump_test="$test" /bin/pvdump="$tools/pvdump" /good.se="$images/good.se" \
+	SKIPS=$(selftest | cut -d ' ' -f 2 | paste -sd ' ')
+	boot unpatched "$base" "-t 60" /uvsim.ko="$base_module" "${test[@]}" \
+		/bin/pvdump="$tools/pvdump" /good.se="$images/good.se" \
 		>"$BUILD/boot/unpatched.out" <<-EOF
 		$load
-		tap pv_dump_test timeout=50 -- /pv_dump_test
+		$(selftest timeout=50)
 		tmpfs /out size=64m
 		test no-capability status=1 want="KVM_CAP_S390_PROTECTED_DUMP" empty=/out -- $pvdump
 	EOF
 	cat "$BUILD/boot/unpatched.out" "$BUILD/boot/unpatched/log"
-	grep -qx '1 passed, 0 failed, 1 skipped' "$BUILD/boot/unpatched.out"
+	grep -qx "1 passed, 0 failed, $(wc -w <<<"$SKIPS") skipped" "$BUILD/boot/unpatched.out"
 	echo "skipped, as it must"
 }
 
@@ -62,11 +64,11 @@ boot_broken_uvc() {
 	local cmd
 	for cmd in 0x400 0x401 0x402 0x403; do
 		boot "broken-$cmd" "$patched" "-t 300" /uvsim.ko="$module" \
-			/pv_dump_test="$test" <<-EOF
+			"${test[@]}" <<-EOF
 			$load
 			write $debugfs/faults "cmd=$cmd nth=1 rc=0x1234 rrc=0x5 count=0"
 			bind /etc/steps $debugfs/faults
-			test suite-with-broken-$cmd until="FAIL  $happy" timeout=280 -- /pv_dump_test
+			test suite-with-broken-$cmd until="FAIL  $happy" timeout=280 -- /selftest/dump_test
 		EOF
 	done | grep passed,
 	echo "red, as it must be"

@@ -7,6 +7,9 @@
 # Initialize Ultravisor wants memory above 2 GiB.
 boot_conformance() {
 	boot "$1" "$2" "-t 300 -m 3G" /uvsim.ko="$3" /uvsim_test.ko="${3%.ko}_test.ko" <<-EOF
+		insmod /uvsim_test.ko sie=1
+		test refuses-where-sie-is status=1 want="Device or resource busy" -- insmod /uvsim.ko
+		rmmod uvsim_test
 		insmod /uvsim_test.ko
 		insmod /uvsim.ko
 		insmod /kvm.ko

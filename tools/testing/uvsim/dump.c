@@ -9,6 +9,32 @@
 #include <linux/random.h>
 #include "uvsim.h"
 
+/*
+ * What dump areas have to be aligned to is not published. By default a doubleword;
+ * a test can demand more, to see that the kernel relies on nothing.
+ */
+u64 uvsim_area_align;
+
+/*
+ * Some CPU may not be in SIE just now, but nothing keeps it from entering. Not
+ * for the CPU dump: only the other calls exclude that a CPU is being created.
+ */
+static void check_blocked(const struct uvsim_conf *conf)
+{
+	unsigned int i, n = conf->cpus;
+	const struct uvsim_sd *sd;
+	struct uvsim_cpu *cpu;
+
+	for (i = 0; n && (cpu = uvsim_next_cpu(&i)); i++) {
+		if (cpu->conf_handle != conf->handle)
+			continue;
+		n--;
+		sd = __va(cpu->sd);
+		if (!(READ_ONCE(sd->prog20) & PROG20_BLOCKED))
+			uvsim_violation("CPU %u is not blocked", cpu->num);
+	}
+}
+
 u32 uvsim_uvc_dump_init(void *block)
 {
 	struct uvsim_cb_nodata *cb = block;
@@ -16,6 +42,8 @@ u32 uvsim_uvc_dump_init(void *block)
 
 	if (!conf)
 		return uvsim_unknown_conf(cb->handle);
+	/* Whether it will be refused is not known before. */
+	check_blocked(conf);
 	if (conf->dumping)
 		return RC_DUMP_ACTIVE;
 	if (conf->state != CONF_VERIFIED)
@@ -34,31 +62,11 @@ static u32 check_dump_area(u64 area, u64 len, u64 min)
 {
 	if (len < min)
 		return RC_DUMP_LEN;
-	if (area % 8 || !uvsim_writable(area, len)) {
+	if (area % uvsim_area_align || !uvsim_writable(area, len)) {
 		uvsim_violation("dump area %llx length %llx", area, len);
 		return RC_DUMP_AREA;
 	}
 	return RC_OK;
-}
-
-/*
- * Some CPU may not be in SIE just now, but nothing keeps it from entering. Not
- * for the CPU dump: only the other calls exclude that a CPU is being created.
- */
-static void check_blocked(const struct uvsim_conf *conf)
-{
-	unsigned int i, n = conf->cpus;
-	const struct uvsim_sd *sd;
-	struct uvsim_cpu *cpu;
-
-	for (i = 0; n && (cpu = uvsim_next_cpu(&i)); i++) {
-		if (cpu->conf_handle != conf->handle)
-			continue;
-		n--;
-		sd = __va(cpu->sd);
-		if (!(READ_ONCE(sd->prog20) & PROG20_BLOCKED))
-			uvsim_violation("CPU %u is not blocked during a dump", cpu->num);
-	}
 }
 
 u32 uvsim_uvc_dump_stor(void *block)

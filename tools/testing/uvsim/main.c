@@ -53,6 +53,11 @@ static int __init uvsim_load(void)
 		pr_err("this machine has an Ultravisor, or force158=1 is missing\n");
 		return -EBUSY;
 	}
+	/* TCG has not; who has runs guests, and would not trap into here. */
+	if (uvsim_sie_is_real()) {
+		pr_err("this machine has SIE, nothing has to be simulated\n");
+		return -EBUSY;
+	}
 	ret = uvsim_alloc_crypto();
 	if (ret)
 		return ret;

@@ -40,6 +40,9 @@ void uvsim_enter_sie(struct uvsim_sd *sd, unsigned long *gprs)
 		if (!cpu || !conf || cpu->conf_handle != sd->conf_handle)
 			uvsim_violation("SIE with stale handles %llx %llx", sd->conf_handle,
 					sd->cpu_handle);
+		else if (uvsim_busy_cmd(conf->handle))
+			uvsim_violation("SIE before 0x%04x is done, CPU %u",
+					uvsim_busy_cmd(conf->handle), cpu->num);
 		else if (!conf->dumping)
 			uvsim_script_protected(sd, conf, cpu);
 		else if (!(READ_ONCE(sd->prog20) & PROG20_BLOCKED))

@@ -148,6 +148,7 @@ void test_orders(void);
 
 /* test_dump.c */
 void test_dump(void);
+void test_busy(void);
 
 /* test_script.c */
 void test_script(void);

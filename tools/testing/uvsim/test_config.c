@@ -149,8 +149,10 @@ void test_destroy_fast(void)
 /* What else can become of a configuration */
 void test_fates(void)
 {
+	static const u16 areas[] = { 0x0401, 0x0402, 0x0403 };
 	struct guest *a = &t.guest[0], *b = &t.guest[1];
 	u64 handle;
+	int i;
 
 	t.g = a;
 	order("faults", "cmd=0x0100 rc=0x8104");
@@ -195,6 +197,35 @@ void test_fates(void)
 	row(0x0200, "page shared elsewhere", OK, 0);
 	end_guest(b);
 	end_guest(a);
+
+	/* whoever was told to come back may be dead by then */
+	order("faults", "cmd=0x0402 busy=1 cc=3");
+	order("faults", "cmd=0x0401 busy=1 cc=3");
+	start_guest(a, 0, GOOD_PCF);
+	create_cpu(a);
+	must(0x0400);
+	result(call(0x0402) == 0, "0x0402 dump cpu: busy");
+	row(0x0121, "CPU dump is busy", OK, 0);
+	a->cpu = 0;
+	result(call(0x0401) == 0, "0x0401 dump storage state: busy");
+	row(0x0101, "storage state is busy", OK, 0);
+	a->conf = 0;
+	memset64(a->ptes, 0x400, GUEST_LEN >> PAGE_SHIFT);
+	order("faults", "clear");
+
+	/* firmware that wants more of an area than a doubleword */
+	result(control("qui", "area_align=24") == -EINVAL, "alignment is no power of 2");
+	order("qui", "area_align=0x1000");
+	start_guest(a, 0, GOOD_PCF);
+	create_cpu(a);
+	must(0x0400);
+	for (i = 0; i < ARRAY_SIZE(areas); i++) {
+		row1(areas[i], "area not on a page", U64(0x20), (u64)t.area + 0x800,
+		     RC(0x0107, 0), 1);
+		row(areas[i], "area on a page", OK, 0);
+	}
+	end_guest(a);
+	order("qui", "area_align=8");
 
 	/* firmware that promises too little */
 	order("qui", "stor_state_len=0xff0");

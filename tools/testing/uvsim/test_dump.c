@@ -14,6 +14,7 @@ static void test_areas(u16 cmd)
 	row1(cmd, "end of the area not accessible", U64(0x20), (u64)t.area + 2 * PAGE_SIZE + 8,
 	     RC(0x0107, 0), 1);
 	row1(cmd, "area not aligned", U64(0x20), (u64)t.area + 4, RC(0x0107, 0), 1);
+	row1(cmd, "area on a doubleword", U64(0x20), (u64)t.area + 8, OK, 0);
 }
 
 static u64 *entry(u64 gaddr)
@@ -62,8 +63,12 @@ void test_dump(void)
 	row(0x0401, "before init", RC(0x0104, 0), 0);
 	row(0x0402, "before init", RC(0x0104, 0), 0);
 	row(0x0403, "before init", RC(0x0104, 0), 0);
+	row(0x0400, "a CPU could enter SIE", OK, 1);
+	put(a->sd, U32(0x20), SIE_BLOCKED);
+	must(0x0403);
 	row(0x0400, "success", OK, 0);
 	row(0x0400, "twice", RC(0x0103, 0), 0);
+	put(a->sd, U32(0x20), ~SIE_BLOCKED);
 	row(0x0401, "a CPU could enter SIE", OK, 1);
 	put(a->sd, U32(0x20), SIE_BLOCKED);
 	for (i = 0; i < ARRAY_SIZE(not_now); i++)
@@ -112,7 +117,9 @@ void test_dump(void)
 	row1(0x0402, "CPU created during the dump", U64(0x18), second, OK, 0);
 	row1(0x0121, "during a dump", U64(0x18), second, OK, 0);
 
+	/* the one that is good ends the dump */
 	test_areas(0x0403);
+	must(0x0400);
 	row(0x0403, "success", OK, 0);
 	result(*(u32 *)t.area == 1 && *(u32 *)(t.area + 4) == 288,
 	       "0x0403 dump complete: version and length");
@@ -126,4 +133,53 @@ void test_dump(void)
 	row(0x0403, "a CPU could enter SIE", OK, 1);
 	put(a->sd, U32(0x20), SIE_BLOCKED);
 	result(iv[1] != *(u64 *)(t.area + 80), "0x0403 dump complete: another IV");
+}
+
+/* A call that is answered with @cc; the next one of this kind has its answer */
+static void busy(u16 cmd, int cc)
+{
+	u64 count = violations(false);
+	int answer;
+
+	order("faults", "clear");
+	order("faults", "cmd=0x%x busy=1 cc=%d", cmd, cc);
+	fill_block(cmd);
+	answer = uvc(0, block);
+	result(answer == cc && !block16(4) && violations(false) == count,
+	       "0x%04x %s: cc %d", cmd, cmd_name(cmd), cc);
+}
+
+/* What is busy is to be issued again, and nothing else meanwhile */
+void test_busy(void)
+{
+	must(0x0400);
+	busy(0x0401, 2);
+	row(0x0401, "continued after cc 2", OK, 0);
+	busy(0x0401, 3);
+	row1(0x0401, "continued after cc 3, something in rc", U16(4), 7, OK, 0);
+	busy(0x0401, 3);
+	row1(0x0401, "another MiB than the one that is busy", U64(0x28), SZ_1M, OK, 1);
+	row(0x0401, "the busy one once it is too late", OK, 0);
+	busy(0x0401, 2);
+	row1(0x0401, "block of another length", U16(0), 0x58, INV_LEN, 2);
+	busy(0x0401, 3);
+	row(0x0400, "storage state is busy", RC(0x0103, 0), 1);
+	busy(0x0401, 3);
+	with(U16(0x36), 1);
+	row1(0x0120, "storage state is busy", U64(0x28), __pa(t.low_stor), OK, 1);
+	row1(0x0121, "success", U64(0x18), block64(0x18), OK, 0);
+	busy(0x0403, 3);
+	row(0x0401, "completion is busy", OK, 1);
+
+	/* each CPU, and each page, is somebody else's */
+	busy(0x0402, 3);
+	row(0x0401, "CPU dump is busy", OK, 0);
+	busy(0x0401, 3);
+	row1(0x0201, "storage state is busy", U64(0x18), __pa(t.frame[15]), OK, 0);
+	row(0x0402, "continued, storage state is busy", OK, 0);
+	row(0x0401, "continued after a CPU dump", OK, 0);
+	busy(0x0310, 2);
+	row(0x0402, "CPU reset is busy", OK, 1);
+	order("faults", "clear");
+	must(0x0403);
 }

@@ -145,7 +145,7 @@ void test_set_parms(void)
 
 	row(0x0301, "before the header", INV_STATE, 0);
 	row(0x0302, "before the header", INV_STATE, 0);
-	row(0x0400, "before the header", RC(0x0102, 0), 0);
+	row(0x0400, "before the header, a CPU could enter SIE", RC(0x0102, 0), 1);
 
 	make_header(GOOD_PCF, 0, 0, 0);
 	row1(0x0300, "header not accessible", U64(0x20), (u64)t.area + 3 * PAGE_SIZE,
@@ -210,7 +210,7 @@ void test_unpack(void)
 	row(0x0302, "one page too few", RC(0x0102, 0x1d), 0);
 	row1(0x0330, "load before the verification", U8(0x27), 5, INV_STATE, 0);
 	row1(0x0301, "third page", U64(0x20), IMAGE_ADDR + 2 * PAGE_SIZE, OK, 0);
-	row(0x0400, "before the verification", RC(0x0102, 0), 0);
+	row(0x0400, "before the verification, a CPU could enter SIE", RC(0x0102, 0), 1);
 	row(0x0302, "success", OK, 0);
 	row(0x0302, "twice", INV_STATE, 0);
 	row(0x0300, "after the verification", INV_STATE, 0);

@@ -34,7 +34,7 @@
 #include <asm/uv.h>
 #include "test.h"
 
-#define ROWS			628	/* a change of the tests has to change this */
+#define ROWS			667	/* a change of the tests has to change this */
 
 static DEFINE_MUTEX(test_lock);
 
@@ -65,6 +65,7 @@ static void run(void)
 	test_pages();
 	test_cpu();
 	test_dump();
+	test_busy();
 	test_destroy();
 	test_destroy_fast();
 	test_fates();
@@ -256,6 +257,10 @@ static const struct file_operations test_fops = {
 	.release = test_release,
 };
 
+static bool sie;
+module_param(sie, bool, 0444);
+MODULE_PARM_DESC(sie, "let the machine have SIE while this module is loaded");
+
 static struct dentry *debugfs_dir;
 
 static int __init uvsim_test_load(void)
@@ -263,6 +268,8 @@ static int __init uvsim_test_load(void)
 	initial.uv_info = uv_info;
 	initial.sclp = sclp;
 	initial.host = prot_virt_host;
+	if (sie)
+		sclp.has_sief2 = 1;
 	debugfs_dir = debugfs_create_dir(KBUILD_MODNAME, NULL);
 	debugfs_create_file("conformance", 0400, debugfs_dir, start_conformance, &test_fops);
 	debugfs_create_file("globals", 0400, debugfs_dir, compare_globals, &test_fops);
@@ -272,6 +279,8 @@ static int __init uvsim_test_load(void)
 static void __exit uvsim_test_unload(void)
 {
 	debugfs_remove_recursive(debugfs_dir);
+	if (sie)
+		sclp.has_sief2 = initial.sclp.has_sief2;
 }
 
 module_init(uvsim_test_load);

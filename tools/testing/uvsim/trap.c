@@ -170,6 +170,11 @@ static struct notifier_block uvsim_nb = {
 	.notifier_call = uvsim_die,
 };
 
+bool uvsim_sie_is_real(void)
+{
+	return sclp.has_sief2;
+}
+
 int uvsim_catch_traps(void)
 {
 	int ret;

@@ -9,6 +9,7 @@
  */
 #include <linux/errno.h>
 #include <linux/ktime.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/sched.h>
@@ -21,6 +22,8 @@ struct command {
 	u8  bit;
 	u8  own_len_check;
 	u8  on_request;			/* reported only if "qui" says so */
+	u8  handle_at;			/* its caller has this object to itself; 0: none */
+	u8  ends;			/* and destroys it */
 	u32 (*handler)(void *cb);
 	const u8 (*reserved)[2];	/* offset, length; ends with length 0 */
 	u64 calls, errors, busy;
@@ -93,39 +96,46 @@ RESERVED(set_state) = { { 0x08, 0x10 }, { 0x20, 0x07 }, { 0x28, 0x28 }, {} };
 RESERVED(dump_stor) = { { 0x08, 0x10 }, { 0x30, 0x20 }, {} };
 RESERVED(dump_area) = { { 0x08, 0x10 }, { 0x28, 0x28 }, {} };
 
-#define CMD(_cmd, _bit, _type, _handler) { \
-	.cmd = _cmd, .bit = _bit, .len = sizeof(struct uvsim_cb_##_type), \
-	.handler = _handler, .reserved = reserved_##_type, \
-}
+#define BLOCK(_type, _handler) \
+	.len = sizeof(struct uvsim_cb_##_type), .handler = _handler, .reserved = reserved_##_type
+
+#define CMD(_cmd, _bit, _type, _handler) \
+	{ .cmd = _cmd, .bit = _bit, BLOCK(_type, _handler) }
+
+/* About one configuration or CPU: KVM issues one at a time */
+#define OBJ(_cmd, _bit, _type, _handler) \
+	{ .cmd = _cmd, .bit = _bit, BLOCK(_type, _handler), .handle_at = 0x18 }
+#define END(_cmd, _bit, _type, _handler) \
+	{ .cmd = _cmd, .bit = _bit, BLOCK(_type, _handler), .handle_at = 0x18, .ends = 1 }
 
 static struct command commands[] = {
 	{ .cmd = 0x0001, .bit = 0, .len = sizeof(struct uvsim_cb_qui), .own_len_check = 1,
 	  .handler = uvc_qui },
 	CMD(0x000f, 1, init, uvc_init),
 	CMD(0x0100, 2, create_conf, uvsim_uvc_create_conf),
-	CMD(0x0101, 3, nodata, uvsim_uvc_destroy_conf),
-	{ .cmd = 0x0102, .bit = 23, .len = sizeof(struct uvsim_cb_destroy_fast), .on_request = 1,
-	  .handler = uvsim_uvc_destroy_conf_fast, .reserved = reserved_destroy_fast },
-	CMD(0x0120, 4, create_cpu, uvsim_uvc_create_cpu),
-	CMD(0x0121, 5, nodata, uvsim_uvc_destroy_cpu),
+	END(0x0101, 3, nodata, uvsim_uvc_destroy_conf),
+	{ .cmd = 0x0102, .bit = 23, BLOCK(destroy_fast, uvsim_uvc_destroy_conf_fast),
+	  .handle_at = 0x18, .ends = 1, .on_request = 1 },
+	{ .cmd = 0x0120, .bit = 4, BLOCK(create_cpu, uvsim_uvc_create_cpu), .handle_at = 0x20 },
+	END(0x0121, 5, nodata, uvsim_uvc_destroy_cpu),
 	CMD(0x0200, 6, gpage, uvsim_uvc_import),
 	CMD(0x0201, 7, hpage, uvsim_uvc_export),
 	CMD(0x0202, 12, hpage, uvsim_uvc_destroy_page),
-	CMD(0x0300, 11, set_parms, uvsim_uvc_set_parms),
+	OBJ(0x0300, 11, set_parms, uvsim_uvc_set_parms),
 	CMD(0x0301, 13, unpack, uvsim_uvc_unpack),
-	CMD(0x0302, 14, nodata, uvsim_uvc_verify),
-	CMD(0x0310, 15, nodata, uvsim_uvc_cpu_reset),
-	CMD(0x0311, 16, nodata, uvsim_uvc_cpu_initial_reset),
-	CMD(0x0320, 18, nodata, uvsim_uvc_prep_reset),
-	CMD(0x0321, 19, nodata, uvsim_uvc_cpu_clear_reset),
-	CMD(0x0330, 17, set_state, uvsim_uvc_set_state),
-	CMD(0x0340, 20, nodata, uvsim_uvc_unshare_all),
+	OBJ(0x0302, 14, nodata, uvsim_uvc_verify),
+	OBJ(0x0310, 15, nodata, uvsim_uvc_cpu_reset),
+	OBJ(0x0311, 16, nodata, uvsim_uvc_cpu_initial_reset),
+	OBJ(0x0320, 18, nodata, uvsim_uvc_prep_reset),
+	OBJ(0x0321, 19, nodata, uvsim_uvc_cpu_clear_reset),
+	OBJ(0x0330, 17, set_state, uvsim_uvc_set_state),
+	OBJ(0x0340, 20, nodata, uvsim_uvc_unshare_all),
 	CMD(0x0341, 21, hpage, uvsim_uvc_pin_shared),
 	CMD(0x0342, 22, gpage, uvsim_uvc_unpin_shared),
-	CMD(0x0400, 24, nodata, uvsim_uvc_dump_init),
-	CMD(0x0401, 25, dump_stor, uvsim_uvc_dump_stor),
-	CMD(0x0402, 26, dump_area, uvsim_uvc_dump_cpu),
-	CMD(0x0403, 27, dump_area, uvsim_uvc_dump_complete),
+	OBJ(0x0400, 24, nodata, uvsim_uvc_dump_init),
+	OBJ(0x0401, 25, dump_stor, uvsim_uvc_dump_stor),
+	OBJ(0x0402, 26, dump_area, uvsim_uvc_dump_cpu),
+	OBJ(0x0403, 27, dump_area, uvsim_uvc_dump_complete),
 	{ .cmd = 0xffff },	/* counts the unknown ones */
 };
 
@@ -198,7 +208,7 @@ int uvsim_uvc(u64 operand, u64 addr)
 	static u8 block[sizeof(struct uvsim_cb_qui)] __aligned(8);
 	struct uvsim_cb_header *header = (struct uvsim_cb_header *)addr;
 	u32 len, rc = 0, answer;
-	u64 delay_us = 0, end;
+	u64 handle, delay_us = 0, end;
 	struct command *c;
 	unsigned long flags;
 	int cc;
@@ -214,8 +224,13 @@ int uvsim_uvc(u64 operand, u64 addr)
 
 	spin_lock_irqsave(&uvsim_lock, flags);
 	uvsim_current_cmd = header->cmd;
+	memset(block, 0, sizeof(block));
+	memcpy(block, (void *)addr, len);
+	handle = c->handle_at ? *(u64 *)(block + c->handle_at) : 0;
+	uvsim_busy_call(handle, block, len, c->ends);
 	cc = uvsim_apply_rules(uvsim_current_cmd, &rc, &delay_us);
 	if (cc) {
+		uvsim_busy_answer(handle, block, len);
 		c->busy++;
 		goto out;
 	}
@@ -226,10 +241,10 @@ int uvsim_uvc(u64 operand, u64 addr)
 			cpu_relax();
 		spin_lock_irqsave(&uvsim_lock, flags);
 		uvsim_current_cmd = header->cmd;
+		memset(block, 0, sizeof(block));
+		memcpy(block, (void *)addr, len);
 	}
 	c->calls++;
-	memset(block, 0, sizeof(block));
-	memcpy(block, (void *)addr, len);
 	if (operand)
 		uvsim_violation("first operand %llx", operand);
 	if (!rc || (rc & RC_DESTROY && c->handler == uvsim_uvc_create_conf)) {
@@ -271,6 +286,7 @@ void uvsim_default_qui(void)
 	uvsim_qui.se_hdr_pcf = 0x300050e3;
 	uvsim_qui.dump_stor_state_len = UVSIM_PAGES_PER_MIB * sizeof(struct uvsim_stor_entry);
 	uvsim_qui.dump_finalize_len = PAGE_SIZE;
+	uvsim_area_align = 8;
 }
 
 int uvsim_counters_show(struct seq_file *m, void *v)
@@ -317,7 +333,8 @@ int uvsim_qui_show(struct seq_file *m, void *v)
 		seq_printf(m, "calls%d=0x%llx\n", i, uvsim_qui.calls[i]);
 	seq_printf(m, "cpu_len=0x%llx\nstor_state_len=0x%llx\n", uvsim_qui.cpu_stor_len,
 		   uvsim_qui.dump_stor_state_len);
-	seq_printf(m, "finalize_len=0x%llx\n", uvsim_qui.dump_finalize_len);
+	seq_printf(m, "finalize_len=0x%llx\narea_align=0x%llx\n", uvsim_qui.dump_finalize_len,
+		   uvsim_area_align);
 	seq_printf(m, "max_cpus=0x%x\nmax_guests=0x%x\nmax_address=0x%llx\n",
 		   uvsim_qui.max_cpu_id + 1, uvsim_qui.max_confs, uvsim_qui.max_guest_addr);
 	seq_printf(m, "features=0x%llx\n", uvsim_qui.features);
@@ -337,6 +354,7 @@ int uvsim_qui_set(char *text)
 		{ "cpu_len", &uvsim_qui.cpu_stor_len },
 		{ "stor_state_len", &uvsim_qui.dump_stor_state_len },
 		{ "finalize_len", &uvsim_qui.dump_finalize_len },
+		{ "area_align", &uvsim_area_align },
 		{ "max_address", &uvsim_qui.max_guest_addr },
 		{ "features", &uvsim_qui.features },
 		{ "se_hdr_ver", &uvsim_qui.se_hdr_ver },
@@ -368,7 +386,7 @@ int uvsim_qui_set(char *text)
 			if (!strcmp(key, wide[i].name))
 				field = wide[i].field;
 		}
-		if (field)
+		if (field && (field != &uvsim_area_align || is_power_of_2(value)))
 			*field = value;
 		else
 			ret = -EINVAL;

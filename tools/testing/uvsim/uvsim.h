@@ -283,6 +283,7 @@ u32 uvsim_uvc_verify(void *block);
 void uvsim_forget_header_keys(void);	/* takes the lock */
 
 /* dump.c */
+extern u64 uvsim_area_align;
 u32 uvsim_uvc_dump_init(void *block);
 u32 uvsim_uvc_dump_stor(void *block);
 u32 uvsim_uvc_dump_cpu(void *block);
@@ -304,6 +305,11 @@ void uvsim_default_qui(void);
 int uvsim_apply_rules(u16 cmd, u32 *rc, u64 *delay_us);
 bool uvsim_have_rules(void);		/* no lock */
 
+/* busy.c */
+void uvsim_busy_call(u64 handle, const void *block, u16 len, bool ends);
+void uvsim_busy_answer(u64 handle, const void *block, u16 len);
+u16 uvsim_busy_cmd(u64 handle);
+
 /* sie.c */
 void uvsim_enter_sie(struct uvsim_sd *sd, unsigned long *gprs);	/* takes the lock */
 void uvsim_intercept(struct uvsim_sd *sd, u8 code, u16 ipa, u32 ipb);
@@ -314,6 +320,7 @@ void uvsim_script_protected(struct uvsim_sd *sd, struct uvsim_conf *conf,
 			    struct uvsim_cpu *cpu);
 
 /* trap.c: no lock */
+bool uvsim_sie_is_real(void);
 int uvsim_catch_traps(void);
 void uvsim_release_traps(void);
 void uvsim_publish_qui(void);

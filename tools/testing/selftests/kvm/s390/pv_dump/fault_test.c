@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Failures of others: UV calls that fail or are busy, buffers that end, memory that
+ * there is none of. The dump goes on where it stopped.
+ */
+#include "fixtures.h"
+
+TEST_F(dumping, stor_state_efault_tells_how_far_it_came)
+{
+	struct vm *vm = &self->vm;
+	size_t mib = vm->size / MIB, len = mib * self->per, good;
+	uint8_t *buf;
+
+	ASSERT_EQ(0, self->per % PAGE);
+	ASSERT_EQ(0, dump_stor(vm, self->buf, len, 0));
+	for (good = 0; good < mib; good++) {
+		buf = guarded_alloc(len);
+		ASSERT_NE(NULL, buf);
+		ASSERT_EQ(0, mprotect(buf + good * self->per, self->per, PROT_NONE));
+		EXPECT_EQ(-EFAULT, dump_stor(vm, buf, len, 0));
+		EXPECT_EQ(1, vm->cmd.rc);
+		EXPECT_EQ(good * MIB, vm->dmp.gaddr);
+		EXPECT_EQ(0, memcmp(self->buf, buf, good * self->per));
+		/* go on where it stopped */
+		ASSERT_EQ(0, mprotect(buf + good * self->per, self->per, PROT_READ | PROT_WRITE));
+		EXPECT_EQ(0, dump_stor(vm, buf + vm->dmp.gaddr / MIB * self->per,
+				       len - vm->dmp.gaddr / MIB * self->per, vm->dmp.gaddr));
+		EXPECT_EQ(0, memcmp(self->buf, buf, len));
+		/* a block that fits only in part is not delivered */
+		ASSERT_EQ(0, mprotect(buf + good * self->per, PAGE, PROT_NONE));
+		memset(buf, CANARY, good * self->per);
+		if (good)
+			EXPECT_EQ(-EFAULT, dump_stor(vm, buf + 8, len - self->per, 0));
+		if (good)
+			EXPECT_EQ((good - 1) * MIB, vm->dmp.gaddr);
+		munmap(buf, len);
+	}
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+}
+
+TEST_F(dumping, stor_state_resumes_after_a_uv_error)
+{
+	struct vm *vm = &self->vm;
+	size_t mib = vm->size / MIB, len = mib * self->per, good;
+	uint8_t *buf = guarded_alloc(len);
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_NE(NULL, buf);
+	ASSERT_EQ(0, dump_stor(vm, self->buf, len, 0));
+	for (good = 0; good < mib; good++) {
+		memset(buf, CANARY, len);
+		ASSERT_EQ(0, sim_write("faults", "cmd=0x401 nth=%zu rc=0x1234 rrc=0x56",
+				       good + 1));
+		EXPECT_EQ(-EINVAL, dump_stor(vm, buf, len, 0));
+		EXPECT_EQ(0x1234, vm->cmd.rc);
+		EXPECT_EQ(0x56, vm->cmd.rrc);
+		EXPECT_EQ(good * MIB, vm->dmp.gaddr);
+		EXPECT_EQ(0, memcmp(self->buf, buf, good * self->per));
+		EXPECT_TRUE(all_bytes(buf + good * self->per, CANARY, len - good * self->per));
+		EXPECT_EQ(0, dump_stor(vm, buf + good * self->per, len - good * self->per,
+				       vm->dmp.gaddr));
+		EXPECT_EQ(1, vm->cmd.rc);
+		EXPECT_EQ(0, memcmp(self->buf, buf, len));
+		ASSERT_EQ(0, sim_write("faults", "clear"));
+	}
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+}
+
+/*
+ * Fault injection: the n-th copy or allocation of a page in a system call fails,
+ * for every n. A kernel with FAILSLAB, FAULT_INJECTION_USERCOPY and their debugfs
+ * files has it, and "slub_debug=A,kmalloc-4k" picks the cache: what else is
+ * allocated is for the debug options, and not the same number each time.
+ */
+
+static bool no_fault_injection(struct __test_metadata *_metadata)
+{
+	int fd = open("/sys/kernel/slab/kmalloc-4k/failslab", O_RDONLY | O_CLOEXEC);
+	char cache = 0;
+
+	/* not the pages of the caches, if it is there */
+	write_file("/sys/kernel/debug/fail_page_alloc/min-order", "30");
+	if (fd < 0 || read(fd, &cache, 1) != 1 || cache != '1' ||
+	    access("/proc/thread-self/fail-nth", W_OK) ||
+	    write_file("/sys/kernel/debug/failslab/cache-filter", "Y") ||
+	    write_file("/sys/kernel/debug/failslab/ignore-gfp-wait", "N") ||
+	    write_file("/sys/kernel/debug/failslab/verbose", "0") ||
+	    write_file("/sys/kernel/debug/fail_usercopy/verbose", "0"))
+		SKIP(return true, "needs a kernel with fault injection");
+	close(fd);
+	return false;
+}
+
+static int fail_nth_fd = -1;
+
+/* The next system call but this one has a failure at its @n-th possibility. */
+static void fail_nth(unsigned int n)
+{
+	char buf[16];
+	int len = snprintf(buf, sizeof(buf), "%u", n);
+
+	if (fail_nth_fd < 0)
+		fail_nth_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	/* one that is left from before may hit the copy from buf */
+	while (pwrite(fail_nth_fd, buf, len, 0) != len) {
+		if (errno != EFAULT) {
+			log_err("fail-nth: %s", strerror(errno));
+			_exit(1);
+		}
+	}
+}
+
+/* Was there an @n-th possibility? */
+static bool failed_nth(void)
+{
+	char buf[16] = "";
+	bool failed;
+
+	/* 0: it was used up. The copy to buf is a possibility, too: not used up before. */
+	failed = pread(fail_nth_fd, buf, sizeof(buf) - 1, 0) > 0 && !strtoul(buf, NULL, 10);
+	fail_nth(0);
+	return failed;
+}
+
+struct fail_count {
+	unsigned int enomem, efault, others;
+};
+
+static void count_failure(struct fail_count *c, const char *what, unsigned int n, int ret)
+{
+	c->enomem += ret == -ENOMEM;
+	c->efault += ret == -EFAULT;
+	if (ret == 0 || ret == -ENOMEM || ret == -EFAULT)
+		return;
+	c->others++;
+	log_err("%s, failure %u: %d", what, n, ret);
+}
+
+/* A command that can be repeated: with each failure there is, and then without */
+static struct fail_count fail_each(struct vm *vm, unsigned int uvc, void *buf, size_t len)
+{
+	struct fail_count c = {};
+	bool failed = true;
+	unsigned int n;
+	int ret = 0;
+
+	for (n = 1; failed; n++) {
+		fail_nth(n);
+		ret = uvc == UVC_CPU ? dump_cpu(vm, 0, buf) : dump_stor(vm, buf, len, 0);
+		failed = failed_nth();
+		if (failed)
+			count_failure(&c, uvc == UVC_CPU ? "CPU" : "STOR_STATE", n, ret);
+	}
+	c.others += !!ret;
+	return c;
+}
+
+TEST_F_TIMEOUT(dumping, failing_allocations_and_copies_lose_nothing, 240)
+{
+	static struct dump d;
+	struct vm *vm = &self->vm;
+	const uint64_t len = vm->len.dump_config_finalize_len;
+	struct fail_count c;
+	unsigned int n, pass;
+	bool failed;
+	int ret;
+
+	if (no_sim(_metadata) || no_fault_injection(_metadata))
+		return;
+	memset(&d, 0, sizeof(d));
+	ASSERT_EQ(0, dump_alloc(vm, &d));
+	ASSERT_EQ(0, sim_set_registers(vm, &d));
+	ASSERT_EQ(0, dump_cpu(vm, 1, d.cpu[1]));
+
+	/* command, structure, data, for the VM also the command on its way back */
+	c = fail_each(vm, UVC_CPU, d.cpu[0], 0);
+	EXPECT_EQ(0, c.others);
+	EXPECT_EQ(3, c.efault);
+	EXPECT_EQ(1, c.enomem);
+	c = fail_each(vm, UVC_STOR_STATE, d.meta, self->per);
+	EXPECT_EQ(0, c.others);
+	EXPECT_EQ(4, c.efault);
+	EXPECT_EQ(1, c.enomem);
+	c = fail_each(vm, UVC_STOR_STATE, d.meta, d.meta_len);
+	EXPECT_EQ(0, c.others);
+	EXPECT_EQ(4, c.efault);
+
+	/* ACTIVE and, with the data of a UVC that is through, COMPLETED */
+	for (pass = 0; pass < 2; pass++) {
+		if (pass)
+			ASSERT_EQ(-EFAULT, dump_complete(vm, no_access(len), len));
+		for (n = 1, c = (struct fail_count) {}, failed = true; failed; n++) {
+			fail_nth(n);
+			ret = dump_complete(vm, d.compl, len);
+			failed = failed_nth();
+			if (failed)
+				count_failure(&c, "COMPLETE", n, ret);
+			if (vm_run(vm, 0, 5) == -EINVAL) {
+				ASSERT_NE(0, ret);
+				continue;
+			}
+			/* it was delivered, even if the command was not copied back */
+			ASSERT_EQ(0, dump_verify(vm, &d))
+				TH_LOG("COMPLETE, failure %u: %d", n, ret);
+			memset(d.compl, CANARY, len);
+			ASSERT_EQ(0, dump_init(vm));
+			ASSERT_EQ(0, dump_cpu(vm, 0, d.cpu[0]));
+			ASSERT_EQ(0, dump_cpu(vm, 1, d.cpu[1]));
+		}
+		EXPECT_EQ(0, c.others);
+		/* the 4th is the data; or the command on its way back, as is the 5th then */
+		EXPECT_EQ(pass ? 5 : 3, c.efault);
+		EXPECT_EQ(pass ? 0 : 1, c.enomem);
+	}
+
+	/* INIT: not begun, or begun and the command could not be copied back */
+	ASSERT_EQ(0, dump_complete(vm, d.compl, len));
+	for (n = 1, c = (struct fail_count) {}, failed = true; failed; n++) {
+		fail_nth(n);
+		ret = dump_init(vm);
+		failed = failed_nth();
+		if (failed)
+			count_failure(&c, "INIT", n, ret);
+		if (vm_run(vm, 0, 5) != -EINVAL) {
+			ASSERT_NE(0, ret);
+			continue;
+		}
+		ASSERT_EQ(0, dump_complete(vm, d.compl, len));
+	}
+	EXPECT_EQ(0, c.others);
+	EXPECT_EQ(3, c.efault);
+	ASSERT_EQ(0, dump_init(vm));
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+	EXPECT_TRUE(vm_runs(vm, 0));
+}
+
+/* Every UV call of a dump: errors and busy answers */
+
+FIXTURE(uvc) {
+	struct vm vm;
+	uint8_t *buf;
+};
+
+FIXTURE_VARIANT(uvc) {
+	unsigned int uvc;
+};
+
+FIXTURE_VARIANT_ADD(uvc, init) { .uvc = UVC_INIT };
+FIXTURE_VARIANT_ADD(uvc, stor_state) { .uvc = UVC_STOR_STATE };
+FIXTURE_VARIANT_ADD(uvc, cpu) { .uvc = UVC_CPU };
+FIXTURE_VARIANT_ADD(uvc, complete) { .uvc = UVC_COMPLETE };
+
+FIXTURE_SETUP(uvc)
+{
+	if (!env.sim)
+		return;
+	common_setup(_metadata, &self->vm, &default_opts,
+		     variant->uvc == UVC_INIT ? STAGE_VERIFIED : STAGE_DUMPING);
+	self->buf = guarded_alloc(PAGE);
+	ASSERT_NE(NULL, self->buf);
+}
+
+FIXTURE_TEARDOWN(uvc)
+{
+	if (env.sim)
+		common_teardown(_metadata, &self->vm);
+}
+
+TEST_F(uvc, error_einval_with_rc_and_rrc)
+{
+	struct vm *vm = &self->vm;
+	unsigned int i;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=1 rc=0x1234 rrc=0x56 count=2",
+			       variant->uvc));
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(-EINVAL, do_uvc(vm, variant->uvc, self->buf));
+		EXPECT_EQ(0x1234, vm->cmd.rc);
+		EXPECT_EQ(0x56, vm->cmd.rrc);
+		EXPECT_TRUE(all_bytes(self->buf, CANARY, PAGE));
+	}
+	EXPECT_EQ(2, sim_dump_calls());
+	if (variant->uvc == UVC_INIT) {
+		EXPECT_TRUE(vm_runs(vm, 0));
+		ASSERT_EQ(0, dump_init(vm));
+	}
+	/* nothing was lost and nothing ended */
+	EXPECT_EQ(-EINVAL, vm_run(vm, 0, 20));
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+	EXPECT_TRUE(vm_runs(vm, 0));
+}
+
+static void busy_is_retried(struct __test_metadata *_metadata, struct vm *vm, unsigned int uvc,
+			    unsigned int cc)
+{
+	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=1 busy=7 cc=%u", uvc, cc));
+	if (uvc == UVC_INIT)
+		ASSERT_EQ(0, dump_init(vm));
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+	EXPECT_EQ(uvc == UVC_STOR_STATE ? 4 : uvc == UVC_CPU ? 2 : 1, sim_calls(uvc));
+	EXPECT_TRUE(vm_runs(vm, 0));
+}
+
+TEST_F(uvc, busy_cc2_is_retried)
+{
+	if (no_sim(_metadata))
+		return;
+	busy_is_retried(_metadata, &self->vm, variant->uvc, 2);
+}
+
+TEST_F(uvc, busy_cc3_is_retried)
+{
+	if (no_sim(_metadata))
+		return;
+	busy_is_retried(_metadata, &self->vm, variant->uvc, 3);
+}
+
+TEST_F(uvc, error_in_front_of_disable_leaves_nothing)
+{
+	struct vm *vm = &self->vm;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=1 rc=0x1234", variant->uvc));
+	ASSERT_EQ(-EINVAL, do_uvc(vm, variant->uvc, self->buf));
+	ASSERT_EQ(0, pv(vm, KVM_PV_DISABLE, NULL));
+	EXPECT_TRUE(vm_runs(vm, 0));
+	EXPECT_TRUE(sim_no_objects());
+}
+
+int main(int argc, char **argv)
+{
+	env_setup();
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the programs have in common: the harness, and the VMs that tests start from.
+ * Not for lib/: the harness keeps its lists in the file that includes it.
+ */
+#ifndef PV_DUMP_FIXTURES_H
+#define PV_DUMP_FIXTURES_H
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+
+#include "kselftest_harness.h"
+
+#include "lib/child.h"
+#include "lib/dump.h"
+#include "lib/env.h"
+#include "lib/sim.h"
+
+static inline bool no_sim(struct __test_metadata *_metadata)
+{
+	if (!env.sim)
+		SKIP(return true, "needs the Ultravisor simulator (uvsim)");
+	return false;
+}
+
+static long __attribute__((unused)) violations_before;
+
+/* The common part of all fixtures: image, VM, and the way to @stage */
+static inline void common_setup(struct __test_metadata *_metadata, struct vm *vm,
+				const struct vm_opts *opts, enum stage stage)
+{
+	struct vm_opts o = *opts;
+
+	if (env.sim) {
+		ASSERT_EQ(0, sim_reset());
+		violations_before = sim_violations();
+		ASSERT_LE(0, violations_before);
+	}
+	ASSERT_EQ(0, image_get(&the_image, o.mib, o.pcf));
+	o.mib = the_image.mem_size / MIB;
+	ASSERT_EQ(0, vm_create(vm, &o));
+	ASSERT_EQ(0, vm_protect(vm, &the_image, stage));
+	if (env.sim)
+		ASSERT_EQ(0, sim_write("counters", "0"));
+}
+
+/* Closing everything frees everything, and KVM kept to the rules of the interface. */
+static inline void common_teardown(struct __test_metadata *_metadata, struct vm *vm)
+{
+	char buf[4096];
+
+	vm_close(vm);
+	if (!env.sim)
+		return;
+	EXPECT_TRUE(sim_no_objects()) {
+		sim_read("objects", buf, sizeof(buf));
+		TH_LOG("alive after close: %s", buf);
+	}
+	EXPECT_EQ(violations_before, sim_violations()) {
+		sim_read("violations", buf, sizeof(buf));
+		TH_LOG("violations: %s", buf);
+	}
+	EXPECT_EQ(0, sim_write("faults", "clear") ?: sim_write("qui", "reset"));
+}
+
+static const struct vm_opts __attribute__((unused)) default_opts = DEFAULT_OPTS;
+
+/* A VM that is not protected */
+
+FIXTURE(vm) {
+	struct vm vm;
+};
+
+FIXTURE_SETUP(vm)
+{
+	common_setup(_metadata, &self->vm, &default_opts, STAGE_VM);
+}
+
+FIXTURE_TEARDOWN(vm)
+{
+	common_teardown(_metadata, &self->vm);
+}
+
+/* A protected VM, verified and ready to run */
+
+FIXTURE(pv) {
+	struct vm vm;
+};
+
+FIXTURE_SETUP(pv)
+{
+	common_setup(_metadata, &self->vm, &default_opts, STAGE_VERIFIED);
+}
+
+FIXTURE_TEARDOWN(pv)
+{
+	common_teardown(_metadata, &self->vm);
+}
+
+/* A dump that was begun */
+
+FIXTURE(dumping) {
+	struct vm vm;
+	uint8_t *buf;
+	size_t per;
+};
+
+FIXTURE_SETUP(dumping)
+{
+	common_setup(_metadata, &self->vm, &default_opts, STAGE_DUMPING);
+	self->per = self->vm.len.dump_config_mem_buffer_per_1m;
+	self->buf = guarded_alloc(self->vm.size / MIB * self->per);
+	ASSERT_NE(NULL, self->buf);
+}
+
+FIXTURE_TEARDOWN(dumping)
+{
+	common_teardown(_metadata, &self->vm);
+}
+
+#endif

@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What user space is told: numbers and structures of the ABI, the capability,
+ * KVM_PV_INFO and /sys/firmware/uv, also when the firmware reports odd things.
+ */
+#include "fixtures.h"
+
+TEST(numbers_and_layouts_are_those_of_the_abi)
+{
+	EXPECT_EQ(217, KVM_CAP_S390_PROTECTED_DUMP);
+	EXPECT_EQ(0xc020aec5UL, (unsigned long)KVM_S390_PV_COMMAND);
+	EXPECT_EQ(0xc020aed0UL, (unsigned long)KVM_S390_PV_CPU_COMMAND);
+	EXPECT_EQ(7, KVM_PV_INFO);
+	EXPECT_EQ(8, KVM_PV_DUMP);
+	EXPECT_EQ(0, KVM_PV_INFO_VM);
+	EXPECT_EQ(1, KVM_PV_INFO_DUMP);
+	EXPECT_EQ(0, KVM_PV_DUMP_INIT);
+	EXPECT_EQ(1, KVM_PV_DUMP_CONFIG_STOR_STATE);
+	EXPECT_EQ(2, KVM_PV_DUMP_COMPLETE);
+	EXPECT_EQ(3, KVM_PV_DUMP_CPU);
+	EXPECT_EQ(32UL, sizeof(struct kvm_pv_cmd));
+	EXPECT_EQ(4UL, offsetof(struct kvm_pv_cmd, rc));
+	EXPECT_EQ(64UL, sizeof(struct kvm_s390_pv_dmp));
+	EXPECT_EQ(24UL, offsetof(struct kvm_s390_pv_dmp, gaddr));
+	EXPECT_EQ(16UL, sizeof(struct kvm_s390_pv_info_header));
+	EXPECT_EQ(80UL, sizeof(struct kvm_s390_pv_info));
+	EXPECT_EQ(24UL, sizeof(struct kvm_s390_pv_info_dump));
+	EXPECT_EQ(64UL, sizeof(struct kvm_s390_pv_info_vm));
+	EXPECT_EQ(16UL, offsetof(struct kvm_s390_pv_info, vm));
+	EXPECT_EQ(16UL, offsetof(struct kvm_s390_pv_info, dump));
+}
+
+TEST_F(vm, capability_is_one_on_both_fds)
+{
+	EXPECT_EQ(1, ioctl(env.kvm, KVM_CHECK_EXTENSION, KVM_CAP_S390_PROTECTED_DUMP));
+	EXPECT_EQ(1, ioctl(self->vm.fd, KVM_CHECK_EXTENSION, KVM_CAP_S390_PROTECTED_DUMP));
+}
+
+TEST_F(vm, info_vm_writes_80_bytes)
+{
+	struct kvm_s390_pv_info *res;
+	uint8_t *buf = guarded_alloc(PAGE);
+	uint64_t val;
+
+	ASSERT_NE(NULL, buf);
+	ASSERT_EQ(0, info(&self->vm, KVM_PV_INFO_VM, PAGE, buf));
+	EXPECT_TRUE(rc_untouched(&self->vm));
+	res = (struct kvm_s390_pv_info *)buf;
+	EXPECT_EQ(KVM_PV_INFO_VM, res->header.id);
+	EXPECT_EQ(PAGE, res->header.len_max);
+	EXPECT_EQ(80, res->header.len_written);
+	EXPECT_TRUE(all_bytes(buf + 80, CANARY, PAGE - 80));
+	EXPECT_NE(0, res->vm.inst_calls_list[0]);
+	EXPECT_LT(0, res->vm.max_cpus);
+	EXPECT_EQ(0, res->vm.max_guest_addr & (PAGE - 1));
+	if (!env.sim)
+		return;
+	ASSERT_EQ(0, sim_qui("calls0", &val));
+	EXPECT_EQ(val, res->vm.inst_calls_list[0]);
+	ASSERT_EQ(0, sim_qui("max_cpus", &val));
+	EXPECT_EQ(val, res->vm.max_cpus);
+	ASSERT_EQ(0, sim_qui("max_guests", &val));
+	EXPECT_EQ(val, res->vm.max_guests);
+}
+
+TEST_F(vm, info_dump_writes_40_bytes)
+{
+	struct kvm_s390_pv_info *res;
+	uint8_t *buf = guarded_alloc(PAGE);
+	uint64_t val;
+
+	ASSERT_NE(NULL, buf);
+	ASSERT_EQ(0, info(&self->vm, KVM_PV_INFO_DUMP, PAGE, buf));
+	EXPECT_TRUE(rc_untouched(&self->vm));
+	res = (struct kvm_s390_pv_info *)buf;
+	EXPECT_EQ(40, res->header.len_written);
+	EXPECT_TRUE(all_bytes(buf + 40, CANARY, PAGE - 40));
+	EXPECT_LE(CPU_LEN, res->dump.dump_cpu_buffer_len);
+	EXPECT_LE(COMPL_LEN, res->dump.dump_config_finalize_len);
+	EXPECT_NE(0, res->dump.dump_config_mem_buffer_per_1m);
+	if (!env.sim)
+		return;
+	ASSERT_EQ(0, sim_qui("cpu_len", &val));
+	EXPECT_EQ(val, res->dump.dump_cpu_buffer_len);
+	ASSERT_EQ(0, sim_qui("stor_state_len", &val));
+	EXPECT_EQ(val, res->dump.dump_config_mem_buffer_per_1m);
+	ASSERT_EQ(0, sim_qui("finalize_len", &val));
+	EXPECT_EQ(val, res->dump.dump_config_finalize_len);
+}
+
+TEST_F(vm, info_length_rules)
+{
+	static const struct { uint32_t id, min; } kind[] = {
+		{ KVM_PV_INFO_VM, 80 }, { KVM_PV_INFO_DUMP, 40 },
+	};
+	uint8_t *buf = guarded_alloc(PAGE);
+	unsigned int k, i;
+
+	ASSERT_NE(NULL, buf);
+	for (k = 0; k < ARRAY_SIZE(kind); k++) {
+		const uint32_t bad[] = { 0, 15, 16, 17, kind[k].min - 1 };
+		const uint32_t good[] = { kind[k].min, kind[k].min + 1, PAGE, 0xffffffff };
+
+		for (i = 0; i < ARRAY_SIZE(good); i++) {
+			memset(buf, CANARY, PAGE);
+			EXPECT_EQ(0, info(&self->vm, kind[k].id, good[i], buf));
+			EXPECT_TRUE(all_bytes(buf + kind[k].min, CANARY, PAGE - kind[k].min));
+		}
+		for (i = 0; i < ARRAY_SIZE(bad); i++) {
+			memset(buf, CANARY, PAGE);
+			EXPECT_EQ(-EINVAL, info(&self->vm, kind[k].id, bad[i], buf))
+				TH_LOG("id %u len_max %u", kind[k].id, bad[i]);
+			EXPECT_TRUE(all_bytes(buf + 16, CANARY, PAGE - 16));
+			EXPECT_TRUE(rc_untouched(&self->vm));
+		}
+	}
+}
+
+TEST_F(vm, info_fits_in_front_of_an_unmapped_page)
+{
+	uint8_t *buf = guarded_alloc(PAGE);
+
+	ASSERT_NE(NULL, buf);
+	EXPECT_EQ(0, info(&self->vm, KVM_PV_INFO_VM, PAGE, buf + PAGE - 80));
+	EXPECT_EQ(0, info(&self->vm, KVM_PV_INFO_DUMP, PAGE, buf + PAGE - 40));
+}
+
+TEST_F(vm, info_unknown_id_einval)
+{
+	uint8_t buf[PAGE];
+
+	ASSERT_EQ(0, info(&self->vm, KVM_PV_INFO_DUMP, sizeof(buf), buf));
+	EXPECT_EQ(-EINVAL, info(&self->vm, 2, sizeof(buf), buf));
+	EXPECT_EQ(-EINVAL, info(&self->vm, 0xffffffff, sizeof(buf), buf));
+	EXPECT_TRUE(rc_untouched(&self->vm));
+}
+
+TEST_F(vm, info_unreadable_header_efault)
+{
+	uint8_t *buf = guarded_alloc(PAGE);
+	void *bad = no_access(PAGE);
+
+	ASSERT_NE(NULL, buf);
+	ASSERT_NE(NULL, bad);
+	ASSERT_EQ(0, info(&self->vm, KVM_PV_INFO_DUMP, 40, buf));
+	EXPECT_EQ(-EFAULT, pv(&self->vm, KVM_PV_INFO, bad));
+	/* the header crosses into the page without access */
+	EXPECT_EQ(-EFAULT, pv(&self->vm, KVM_PV_INFO, buf + PAGE - 8));
+}
+
+TEST_F(vm, info_unwritable_result_efault)
+{
+	uint8_t *buf = guarded_alloc(PAGE);
+
+	ASSERT_NE(NULL, buf);
+	ASSERT_EQ(0, info(&self->vm, KVM_PV_INFO_DUMP, 40, buf));
+	ASSERT_EQ(0, mprotect(buf, PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, pv(&self->vm, KVM_PV_INFO, buf));
+	ASSERT_EQ(0, mprotect(buf, PAGE, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(-EFAULT, info(&self->vm, KVM_PV_INFO_DUMP, 40, buf + PAGE - 39));
+}
+
+TEST_F(vm, info_reserved_word_is_ignored_and_kept)
+{
+	struct kvm_s390_pv_info_header h = {
+		.id = KVM_PV_INFO_DUMP, .len_max = 40, .reserved = 0xffffffff,
+	};
+	uint8_t buf[40];
+
+	memcpy(buf, &h, sizeof(h));
+	EXPECT_EQ(0, pv(&self->vm, KVM_PV_INFO, buf));
+	memcpy(&h, buf, sizeof(h));
+	EXPECT_EQ(40, h.len_written);
+	EXPECT_EQ(0xffffffff, h.reserved);
+}
+
+TEST_F(vm, info_issues_no_uvc)
+{
+	uint8_t buf[80];
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_EQ(0, sim_write("counters", "0"));
+	ASSERT_EQ(0, info(&self->vm, KVM_PV_INFO_DUMP, 40, buf));
+	ASSERT_EQ(0, info(&self->vm, KVM_PV_INFO_VM, 80, buf));
+	EXPECT_EQ(0, sim_number("counters", "total"));
+}
+
+static int sysfs_uv(const char *file, uint64_t *val)
+{
+	char path[64], buf[32] = "", *end;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/firmware/uv/query/%s", file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, buf, sizeof(buf) - 1);
+	close(fd);
+	/* hexadecimal without 0x, and a newline */
+	*val = strtoull(buf, &end, 16);
+	return n > 1 && buf[1] != 'x' && end == buf + n - 1 && *end == '\n' ? 0 : -EPROTO;
+}
+
+TEST_F(vm, sysfs_tells_what_info_tells)
+{
+	struct vm *vm = &self->vm;
+	uint64_t val, qui;
+
+	/* the kernel makes it for those with facility 158 */
+	if (access("/sys/firmware/uv/query", R_OK))
+		SKIP(return, "no /sys/firmware/uv (boot with facilities=158)");
+	EXPECT_EQ(0, sysfs_uv("dump_storage_state_len", &val));
+	EXPECT_EQ(vm->len.dump_config_mem_buffer_per_1m, val);
+	EXPECT_EQ(0, sysfs_uv("dump_finalize_len", &val));
+	EXPECT_EQ(vm->len.dump_config_finalize_len, val);
+	/* the name that tools look for, and the one that it should have */
+	EXPECT_EQ(0, sysfs_uv("uv_query_dump_cpu_len", &val));
+	EXPECT_EQ(vm->len.dump_cpu_buffer_len, val);
+	EXPECT_EQ(0, sysfs_uv("dump_cpu_len", &val));
+	EXPECT_EQ(vm->len.dump_cpu_buffer_len, val);
+	EXPECT_EQ(0, sysfs_uv("supp_se_hdr_ver", &val));
+	EXPECT_EQ(1ULL << 63, val & 1ULL << 63);
+	EXPECT_EQ(0, sysfs_uv("supp_se_hdr_pcf", &val));
+	EXPECT_EQ(PCF_DUMP, val & PCF_DUMP);
+	if (!env.sim)
+		return;
+	ASSERT_EQ(0, sim_qui("se_hdr_pcf", &qui));
+	EXPECT_EQ(qui, val);
+	/* not a number that happens to be the same */
+	ASSERT_EQ(0, sim_write("qui", "cpu_len=0x3000"));
+	ASSERT_EQ(0, sim_write("qui", "stor_state_len=0x4000"));
+	ASSERT_EQ(0, sim_write("qui", "finalize_len=0x5000"));
+	EXPECT_EQ(0, sysfs_uv("dump_cpu_len", &val));
+	EXPECT_EQ(0x3000, val);
+	EXPECT_EQ(0, sysfs_uv("dump_storage_state_len", &val));
+	EXPECT_EQ(0x4000, val);
+	EXPECT_EQ(0, sysfs_uv("dump_finalize_len", &val));
+	EXPECT_EQ(0x5000, val);
+}
+
+TEST_F(vm, info_leaves_cpu_state_to_kvm)
+{
+	/* a new vcpu is stopped; KVM starts it itself unless user space took that over */
+	ASSERT_EQ(0, pv_info_dump(&self->vm));
+	EXPECT_TRUE(vm_runs(&self->vm, 0));
+}
+
+TEST_F(pv, info_works_on_a_protected_vm)
+{
+	uint8_t buf[80];
+
+	EXPECT_EQ(0, info(&self->vm, KVM_PV_INFO_DUMP, 40, buf));
+	EXPECT_EQ(0, info(&self->vm, KVM_PV_INFO_VM, 80, buf));
+	EXPECT_TRUE(rc_untouched(&self->vm));
+}
+
+TEST_F(dumping, info_works)
+{
+	uint8_t buf[80];
+
+	EXPECT_EQ(0, info(&self->vm, KVM_PV_INFO_DUMP, 40, buf));
+	EXPECT_EQ(0, info(&self->vm, KVM_PV_INFO_VM, 80, buf));
+}
+
+/* Firmware that reports odd things */
+
+FIXTURE(qui) {
+	struct vm vm;
+};
+
+FIXTURE_VARIANT(qui) {
+	const char *key;
+	uint64_t value;
+	bool off;		/* the capability has to be off */
+	bool harmful;		/* for a kernel that leaves it on */
+	uint64_t clear;		/* bits of calls0 to clear */
+};
+
+#define CALL_BIT(n)	(1ULL << (63 - (n)))
+
+FIXTURE_VARIANT_ADD(qui, no_init_call) { .clear = CALL_BIT(24), .off = true };
+FIXTURE_VARIANT_ADD(qui, no_stor_state_call) { .clear = CALL_BIT(25), .off = true };
+FIXTURE_VARIANT_ADD(qui, no_cpu_call) { .clear = CALL_BIT(26), .off = true };
+FIXTURE_VARIANT_ADD(qui, no_complete_call) { .clear = CALL_BIT(27), .off = true };
+
+FIXTURE_VARIANT_ADD(qui, stor_state_0) { .key = "stor_state_len", .value = 0, .off = true };
+FIXTURE_VARIANT_ADD(qui, stor_state_16) { .key = "stor_state_len", .value = 16 };
+FIXTURE_VARIANT_ADD(qui, stor_state_4k) { .key = "stor_state_len", .value = 4096 };
+FIXTURE_VARIANT_ADD(qui, stor_state_8k) { .key = "stor_state_len", .value = 8192 };
+FIXTURE_VARIANT_ADD(qui, stor_state_12k) { .key = "stor_state_len", .value = 12288 };
+FIXTURE_VARIANT_ADD(qui, stor_state_64k) { .key = "stor_state_len", .value = 65536 };
+FIXTURE_VARIANT_ADD(qui, stor_state_1m) { .key = "stor_state_len", .value = MIB };
+FIXTURE_VARIANT_ADD(qui, stor_state_2m) {
+	.key = "stor_state_len", .value = 2 * MIB, .off = true, .harmful = true,
+};
+
+FIXTURE_VARIANT_ADD(qui, stor_state_absurd) {
+	.key = "stor_state_len", .value = ~0ULL, .off = true, .harmful = true,
+};
+
+FIXTURE_VARIANT_ADD(qui, finalize_0) {
+	.key = "finalize_len", .value = 0, .off = true, .harmful = true,
+};
+
+FIXTURE_VARIANT_ADD(qui, finalize_288) { .key = "finalize_len", .value = 288 };
+FIXTURE_VARIANT_ADD(qui, finalize_5000) { .key = "finalize_len", .value = 5000 };
+FIXTURE_VARIANT_ADD(qui, finalize_absurd) {
+	.key = "finalize_len", .value = ~0ULL, .off = true, .harmful = true,
+};
+
+FIXTURE_VARIANT_ADD(qui, cpu_1568) { .key = "cpu_len", .value = 1568 };
+FIXTURE_VARIANT_ADD(qui, cpu_12k) { .key = "cpu_len", .value = 12288 };
+
+FIXTURE_SETUP(qui)
+{
+	struct vm_opts o = DEFAULT_OPTS;
+	uint64_t calls;
+
+	if (!env.sim)
+		return;
+	ASSERT_EQ(0, sim_reset());
+	violations_before = sim_violations();
+	ASSERT_EQ(0, image_build(&the_image, o.mib * MIB, o.pcf));
+	if (variant->key) {
+		ASSERT_EQ(0, sim_write("qui", "%s=0x%lx", variant->key, variant->value));
+	} else {
+		ASSERT_EQ(0, sim_qui("calls0", &calls));
+		ASSERT_NE(0, calls & variant->clear);
+		ASSERT_EQ(0, sim_write("qui", "calls0=0x%lx", calls & ~variant->clear));
+	}
+	ASSERT_EQ(0, vm_create(&self->vm, &o));
+	ASSERT_EQ(0, vm_protect(&self->vm, &the_image, STAGE_VERIFIED));
+}
+
+FIXTURE_TEARDOWN(qui)
+{
+	if (env.sim)
+		common_teardown(_metadata, &self->vm);
+}
+
+TEST_F(qui, capability_is_off_or_right)
+{
+	struct vm *vm = &self->vm;
+	uint64_t val;
+	uint8_t *buf;
+	int cap, ret;
+
+	if (no_sim(_metadata))
+		return;
+	if (env.gentle && variant->harmful)
+		SKIP(return, "would crash a kernel that trusts the length");
+	cap = ioctl(env.kvm, KVM_CHECK_EXTENSION, KVM_CAP_S390_PROTECTED_DUMP);
+	EXPECT_EQ(cap, ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_S390_PROTECTED_DUMP));
+	EXPECT_EQ(1, ioctl(env.kvm, KVM_CHECK_EXTENSION, KVM_CAP_S390_PROTECTED));
+	/* INFO tells what there is in any case */
+	EXPECT_EQ(0, pv_info_dump(vm));
+	if (variant->key) {
+		val = !strcmp(variant->key, "cpu_len") ? vm->len.dump_cpu_buffer_len :
+		      !strcmp(variant->key, "finalize_len") ? vm->len.dump_config_finalize_len :
+		      vm->len.dump_config_mem_buffer_per_1m;
+		EXPECT_EQ(variant->value, val);
+	}
+	if (variant->off)
+		EXPECT_EQ(0, cap);
+	if (!cap) {
+		ASSERT_EQ(0, sim_write("counters", "0"));
+		EXPECT_EQ(-EINVAL, dump_init(vm));
+		EXPECT_TRUE(rc_untouched(vm));
+		EXPECT_EQ(0, sim_dump_calls());
+		EXPECT_TRUE(vm_runs(vm, 0));
+		return;
+	}
+	ASSERT_EQ(0, dump_init(vm));
+	val = vm->len.dump_config_mem_buffer_per_1m;
+	if (val == PAGE) {
+		EXPECT_EQ(0, dump_and_verify(vm, 3));
+		EXPECT_TRUE(vm_runs(vm, 0));
+		return;
+	}
+	buf = guarded_alloc(4 * val);
+	ASSERT_NE(NULL, buf);
+	ret = dump_stor(vm, buf, 4 * val, 0);
+	if (val < PAGE) {
+		/* too short for the 256 pages of a block: the Ultravisor says so */
+		EXPECT_EQ(-EINVAL, ret);
+		EXPECT_FALSE(rc_untouched(vm));
+		return;
+	}
+	ASSERT_EQ(0, ret);
+	/* 256 entries, the rest of each block is zero */
+	for (ret = 0; ret < 4; ret++) {
+		EXPECT_NE(CANARY, buf[ret * val]);
+		EXPECT_TRUE(all_bytes(buf + ret * val + PAGE, 0, val - PAGE));
+	}
+	EXPECT_TRUE(all_bytes(buf + 4 * val, CANARY, -4 * val & (PAGE - 1)));
+	/* component of the first page of the image */
+	EXPECT_NE(0xffffffff, get32(buf + 0x10 * 16));
+	EXPECT_EQ(0xffffffff, get32(buf));
+	EXPECT_EQ(-EINVAL, dump_stor(vm, buf, PAGE, 0));
+	EXPECT_TRUE(rc_untouched(vm));
+	/* any number of blocks, although the length is no power of two */
+	for (ret = 1; ret <= 4; ret++)
+		EXPECT_EQ(0, dump_stor(vm, buf, ret * val, 0));
+}
+
+int main(int argc, char **argv)
+{
+	env_setup();
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,590 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Several threads, signals and processes: dump calls beside each other, beside the
+ * end of the dump, the VM or its owner.
+ */
+#include <limits.h>
+
+#include "fixtures.h"
+
+struct dumper {
+	pthread_t thread;
+	struct vm vm;		/* same fds, own structures */
+	uint8_t *buf;
+	size_t len;
+	unsigned int good;
+	int stop;
+	int ret;
+};
+
+/*
+ * CPU 0 and the storage state, over and over; 0 and -EINVAL are all it may get,
+ * and no response code but 1: KVM knows that the dump is over, no UVC has to
+ * find out.
+ */
+static void *dumper_fn(void *arg)
+{
+	struct dumper *d = arg;
+	int ret;
+
+	while (!__atomic_load_n(&d->stop, __ATOMIC_ACQUIRE)) {
+		ret = dump_cpu(&d->vm, 0, d->buf);
+		if (!ret)
+			ret = dump_stor(&d->vm, d->buf, d->len, 0);
+		if (!ret)
+			__atomic_fetch_add(&d->good, 1, __ATOMIC_RELAXED);
+		else if (ret != -EINVAL)
+			d->ret = ret;
+		if (!rc_untouched(&d->vm) && d->vm.cmd.rc != 1)
+			d->ret = d->vm.cmd.rc;
+	}
+	return NULL;
+}
+
+static void race_with_dumper(struct __test_metadata *_metadata, struct vm *vm, bool disable)
+{
+	uint8_t *buf = guarded_alloc(PAGE);
+	struct dumper d = { .vm = *vm };
+	double end = now() + LONG_ENOUGH;
+	unsigned int i;
+
+	ASSERT_NE(NULL, buf);
+	d.len = vm->size / MIB * vm->len.dump_config_mem_buffer_per_1m;
+	d.buf = guarded_alloc(d.len);
+	ASSERT_NE(NULL, d.buf);
+	ASSERT_EQ(0, pthread_create(&d.thread, NULL, dumper_fn, &d));
+	/* that nothing gets to the Ultravisor with a stale handle is for it to watch */
+	for (i = 0; i < 20; i++) {
+		if (disable) {
+			ASSERT_EQ(0, pv(vm, KVM_PV_DISABLE, NULL));
+			ASSERT_EQ(0, vm_protect(vm, &the_image, STAGE_DUMPING));
+		} else {
+			ASSERT_EQ(0, dump_complete(vm, buf, PAGE));
+			ASSERT_EQ(0, dump_init(vm));
+		}
+		sleep_ms(i % 4);
+	}
+	while (!__atomic_load_n(&d.good, __ATOMIC_RELAXED) && now() < end)
+		sleep_ms(1);
+	__atomic_store_n(&d.stop, 1, __ATOMIC_RELEASE);
+	pthread_join(d.thread, NULL);
+	EXPECT_EQ(0, d.ret);
+	EXPECT_LT(0, d.good);
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+}
+
+TEST_F(dumping, end_and_new_dump_race_with_dump_calls)
+{
+	if (env.gentle)
+		SKIP(return, "a kernel with the defect fails by chance only");
+	if (no_sim(_metadata))
+		return;
+	race_with_dumper(_metadata, &self->vm, false);
+}
+
+TEST_F(dumping, disable_and_new_life_race_with_dump_calls)
+{
+	if (env.gentle)
+		SKIP(return, "a kernel with the defect fails by chance only");
+	if (no_sim(_metadata))
+		return;
+	race_with_dumper(_metadata, &self->vm, true);
+}
+
+static void *disable_fn(void *arg)
+{
+	struct dumper *d = arg;
+
+	d->ret = pv(&d->vm, KVM_PV_DISABLE, NULL);
+	return NULL;
+}
+
+TEST_F(dumping, cpu_dump_in_the_middle_of_disable)
+{
+	struct vm *vm = &self->vm;
+	struct dumper d = { .vm = *vm };
+	unsigned int i;
+
+	if (no_sim(_metadata))
+		return;
+	/* CPU 0 is gone, CPU 1 goes slowly, and the dump is not over before that */
+	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=2 delay_us=300000", UVC_DESTROY_CPU));
+	ASSERT_EQ(0, pthread_create(&d.thread, NULL, disable_fn, &d));
+	while (!sim_calls(UVC_DESTROY_CPU))
+		sleep_ms(1);
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(-EINVAL, dump_cpu(vm, i, self->buf));
+		EXPECT_TRUE(rc_untouched(vm));
+	}
+	pthread_join(d.thread, NULL);
+	EXPECT_EQ(0, d.ret);
+	EXPECT_EQ(0, sim_calls(UVC_CPU));
+	EXPECT_TRUE(all_bytes(self->buf, CANARY, PAGE));
+}
+
+static void *cpu_fn(void *arg)
+{
+	struct dumper *d = arg;
+
+	d->ret = dump_cpu(&d->vm, 0, d->buf);
+	return NULL;
+}
+
+TEST_F(dumping, complete_waits_for_a_cpu_dump)
+{
+	struct vm *vm = &self->vm;
+	struct dumper d = { .vm = *vm, .buf = guarded_alloc(PAGE) };
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_NE(NULL, d.buf);
+	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=1 delay_us=300000", UVC_CPU));
+	ASSERT_EQ(0, pthread_create(&d.thread, NULL, cpu_fn, &d));
+	while (sim_hits() != 1)
+		sleep_ms(1);
+	/* the UVC is under way: no other may end the dump before it is through */
+	EXPECT_EQ(0, dump_complete(vm, self->buf, vm->len.dump_config_finalize_len));
+	pthread_join(d.thread, NULL);
+	EXPECT_EQ(0, d.ret);
+	EXPECT_EQ(1, d.vm.cmd.rc);
+}
+
+FIXTURE(owner) {
+	int pipe[2];
+	pid_t pid;
+};
+
+FIXTURE_SETUP(owner)
+{
+	if (env.sim) {
+		ASSERT_EQ(0, sim_reset());
+		violations_before = sim_violations();
+	}
+	ASSERT_EQ(0, pipe(self->pipe));
+}
+
+FIXTURE_TEARDOWN(owner)
+{
+	if (!env.sim)
+		return;
+	EXPECT_TRUE(sim_no_objects());
+	EXPECT_EQ(violations_before, sim_violations());
+	EXPECT_EQ(0, sim_write("faults", "clear"));
+}
+
+/* Every block is a UVC, so their number says how long the signal was not seen. */
+TEST_F(owner, sigkill_ends_a_million_blocks_within_one)
+{
+	int status;
+	long calls;
+
+	if (no_sim(_metadata))
+		return;
+	self->pid = fork();
+	ASSERT_LE(0, self->pid);
+	if (!self->pid) {
+		struct vm vm;
+		uint8_t *buf;
+		size_t len;
+
+		child_vm(&vm, 64, STAGE_DUMPING);
+		len = vm.len.dump_config_mem_buffer_per_1m << 20;
+		buf = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (buf == MAP_FAILED ||
+		    sim_write("faults", "cmd=0x401 nth=1 count=0 delay_us=100000"))
+			_exit(1);
+		child_report(self->pipe[1]);
+		_exit(dump_stor(&vm, buf, len, 0));
+	}
+	close(self->pipe[1]);
+	ASSERT_TRUE(child_ready(self->pipe[0]));
+	while (sim_calls(UVC_STOR_STATE) < 2)
+		sleep_ms(1);
+	ASSERT_EQ(0, waitpid(self->pid, &status, WNOHANG));
+	kill(self->pid, SIGKILL);
+	calls = sim_calls(UVC_STOR_STATE);
+	ASSERT_GT(62, calls);
+	EXPECT_TRUE(child_kill(self->pid));
+	EXPECT_GE(calls + 1, sim_calls(UVC_STOR_STATE));
+}
+
+static void busy_is_killable(struct __test_metadata *_metadata, int *fds, unsigned int uvc)
+{
+	pid_t pid = fork();
+
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		static uint8_t buf[2 * PAGE];
+		struct vm vm;
+
+		child_vm(&vm, 4, uvc == UVC_INIT ? STAGE_VERIFIED : STAGE_DUMPING);
+		if (sim_write("faults", "cmd=0x%x nth=1 busy=0x7fffffff", uvc))
+			_exit(1);
+		child_report(fds[1]);
+		_exit(do_uvc(&vm, uvc, buf));
+	}
+	close(fds[1]);
+	ASSERT_TRUE(child_ready(fds[0]));
+	while (sim_hits() < 1)
+		sleep_ms(1);
+	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG));
+	EXPECT_TRUE(child_kill(pid));
+}
+
+TEST_F(owner, sigkill_ends_init_of_a_busy_ultravisor)
+{
+	if (no_sim(_metadata))
+		return;
+	busy_is_killable(_metadata, self->pipe, UVC_INIT);
+}
+
+TEST_F(owner, sigkill_ends_stor_state_of_a_busy_ultravisor)
+{
+	if (no_sim(_metadata))
+		return;
+	busy_is_killable(_metadata, self->pipe, UVC_STOR_STATE);
+}
+
+TEST_F(owner, sigkill_ends_cpu_dump_of_a_busy_ultravisor)
+{
+	if (no_sim(_metadata))
+		return;
+	busy_is_killable(_metadata, self->pipe, UVC_CPU);
+}
+
+TEST_F(owner, sigkill_ends_complete_of_a_busy_ultravisor)
+{
+	if (no_sim(_metadata))
+		return;
+	busy_is_killable(_metadata, self->pipe, UVC_COMPLETE);
+}
+
+TEST_F(owner, sigkill_with_vcpus_in_kvm_run)
+{
+	if (no_sim(_metadata))
+		return;
+	self->pid = fork();
+	ASSERT_LE(0, self->pid);
+	if (!self->pid) {
+		struct runner r[2];
+		struct vm vm;
+
+		child_vm(&vm, 4, STAGE_VERIFIED);
+		if (runner_start(&r[0], &vm, 0) || runner_start(&r[1], &vm, 1))
+			_exit(1);
+		sleep_ms(20);
+		if (dump_init(&vm))
+			_exit(1);
+		child_report(self->pipe[1]);
+		pause();
+	}
+	close(self->pipe[1]);
+	ASSERT_TRUE(child_ready(self->pipe[0]));
+	EXPECT_TRUE(child_kill(self->pid));
+}
+
+TEST_F(owner, exec_ends_the_dump)
+{
+	int status;
+
+	if (no_sim(_metadata))
+		return;
+	self->pid = fork();
+	ASSERT_LE(0, self->pid);
+	if (!self->pid) {
+		struct vm vm;
+
+		child_vm(&vm, 4, STAGE_DUMPING);
+		if (sim_objects() <= 0)
+			_exit(1);
+		child_report(self->pipe[1]);
+		execl("/proc/self/exe", "race_test", "--wait", NULL);
+		_exit(1);
+	}
+	close(self->pipe[1]);
+	ASSERT_TRUE(child_ready(self->pipe[0]));
+	/* the new program sleeps, its fds and memory are those of exec */
+	EXPECT_TRUE(sim_no_objects());
+	EXPECT_EQ(0, waitpid(self->pid, &status, WNOHANG));
+	kill(self->pid, SIGKILL);
+	EXPECT_EQ(self->pid, waitpid(self->pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+}
+
+/* A larger guest: requests that take a while */
+
+FIXTURE(big) {
+	struct vm vm;
+	struct vm other;	/* for the second thread: same fds, own structures */
+	uint8_t *buf;
+	uint8_t *ref;
+	size_t per;
+	size_t len;
+};
+
+/*
+ * kvm->lock is free for a moment after each few blocks. A waiter on a machine
+ * whose CPUs are stolen can miss that moment, so there have to be many.
+ */
+#define BIG_MIB		256
+
+FIXTURE_SETUP(big)
+{
+	struct vm_opts o = DEFAULT_OPTS;
+
+	if (!env.sim)
+		return;
+	o.mib = BIG_MIB;
+	common_setup(_metadata, &self->vm, &o, STAGE_DUMPING);
+	self->per = self->vm.len.dump_config_mem_buffer_per_1m;
+	self->len = BIG_MIB * self->per;
+	self->buf = guarded_alloc(self->len);
+	self->ref = guarded_alloc(self->len);
+	ASSERT_NE(NULL, self->buf);
+	ASSERT_NE(NULL, self->ref);
+	ASSERT_EQ(0, dump_stor(&self->vm, self->ref, self->len, 0));
+	self->other = self->vm;
+}
+
+FIXTURE_TEARDOWN(big)
+{
+	if (env.sim)
+		common_teardown(_metadata, &self->vm);
+}
+
+struct stor {
+	pthread_t thread;
+	struct vm *vm;
+	uint8_t *buf;
+	size_t len;
+	uint64_t gaddr;
+	int ret;
+	int done;
+};
+
+static void *stor_fn(void *arg)
+{
+	struct stor *s = arg;
+
+	s->ret = dump_stor(s->vm, s->buf, s->len, s->gaddr);
+	__atomic_store_n(&s->done, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* 256 blocks of 20 ms, under way but far from the end */
+static int stor_start(struct stor *s, struct vm *vm, uint8_t *buf, size_t len)
+{
+	double end = now() + LONG_ENOUGH;
+	long calls = sim_calls(UVC_STOR_STATE);
+	int ret = sim_write("faults", "cmd=0x401 nth=1 count=0 delay_us=20000");
+
+	*s = (struct stor) { .vm = vm, .buf = buf, .len = len };
+	ret = ret ?: -pthread_create(&s->thread, NULL, stor_fn, s);
+	while (!ret && sim_calls(UVC_STOR_STATE) < calls + 2) {
+		if (now() > end)
+			return -ETIME;
+		sleep_ms(1);
+	}
+	return ret;
+}
+
+TEST_F(big, stor_state_is_not_ended_by_signals)
+{
+	struct itimerval it = {
+		.it_value.tv_usec = 3000, .it_interval.tv_usec = 3000,
+	};
+	struct itimerval off = {};
+	double start;
+
+	if (no_sim(_metadata))
+		return;
+	catch_signal(SIGALRM);
+	ASSERT_EQ(0, sim_write("faults", "cmd=0x401 nth=1 count=0 delay_us=300"));
+	start = now();
+	setitimer(ITIMER_REAL, &it, NULL);
+	EXPECT_EQ(0, dump_stor(&self->vm, self->buf, self->len, 0));
+	setitimer(ITIMER_REAL, &off, NULL);
+	EXPECT_LT(0.05, now() - start);
+	EXPECT_EQ(0, memcmp(self->buf, self->ref, self->len));
+}
+
+TEST_F(big, cpu_dump_does_not_wait_for_stor_state)
+{
+	struct stor s;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_EQ(0, stor_start(&s, &self->other, self->buf, self->len));
+	EXPECT_EQ(0, dump_cpu(&self->vm, 0, guarded_alloc(PAGE)));
+	EXPECT_FALSE(wait_done(&s.done, 0));
+	ASSERT_EQ(0, sim_write("faults", "clear"));
+	pthread_join(s.thread, NULL);
+	EXPECT_EQ(0, s.ret);
+	EXPECT_EQ(0, memcmp(self->buf, self->ref, self->len));
+}
+
+TEST_F(big, vm_ioctls_do_not_wait_for_all_of_stor_state)
+{
+	struct stor s;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_EQ(0, sim_write("counters", "0"));
+	ASSERT_EQ(0, stor_start(&s, &self->other, self->buf, self->len));
+	EXPECT_EQ(0, pv_info_dump(&self->vm));
+	EXPECT_GT(BIG_MIB, sim_calls(UVC_STOR_STATE));
+	ASSERT_EQ(0, sim_write("faults", "clear"));
+	pthread_join(s.thread, NULL);
+	EXPECT_EQ(0, s.ret);
+	EXPECT_EQ(0, memcmp(self->buf, self->ref, self->len));
+}
+
+/* KiB that the kernel took for itself in pieces of pages */
+static long mem_used(void)
+{
+	char buf[4096] = "", *vmalloc, *slab;
+	int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, buf, sizeof(buf) - 1);
+
+	close(fd);
+	vmalloc = strstr(buf, "VmallocUsed:");
+	slab = strstr(buf, "SUnreclaim:");
+	if (n <= 0 || !vmalloc || !slab)
+		return -1;
+	return strtol(vmalloc + 12, NULL, 10) + strtol(slab + 11, NULL, 10);
+}
+
+TEST_F(big, stor_state_takes_little_memory)
+{
+	long used, least = LONG_MAX;
+	struct stor s;
+	unsigned int i;
+
+	if (no_sim(_metadata))
+		return;
+	/* others take memory, too, but hardly each time */
+	for (i = 0; i < 5; i++) {
+		used = mem_used();
+		ASSERT_LT(0, used);
+		ASSERT_EQ(0, stor_start(&s, &self->other, self->buf, self->len));
+		used = mem_used() - used;
+		EXPECT_FALSE(wait_done(&s.done, 0));
+		ASSERT_EQ(0, sim_write("faults", "clear"));
+		pthread_join(s.thread, NULL);
+		ASSERT_EQ(0, s.ret);
+		if (used < least)
+			least = used;
+	}
+	EXPECT_GT(512, least);
+}
+
+/* What STOR_STATE delivered is good, what it did not is untouched. */
+static void check_interrupted(struct __test_metadata *_metadata, struct stor *s,
+			      const uint8_t *ref, size_t per)
+{
+	size_t good;
+
+	pthread_join(s->thread, NULL);
+	EXPECT_EQ(-EINVAL, s->ret);
+	good = s->vm->dmp.gaddr / MIB * per;
+	EXPECT_EQ(0, s->vm->dmp.gaddr % MIB);
+	ASSERT_GT(s->len, good);
+	EXPECT_EQ(0, memcmp(s->buf, ref, good));
+	EXPECT_TRUE(all_bytes(s->buf + good, CANARY, s->len - good));
+}
+
+TEST_F(big, disable_ends_stor_state)
+{
+	struct stor s;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_EQ(0, stor_start(&s, &self->other, self->buf, self->len));
+	EXPECT_EQ(0, pv(&self->vm, KVM_PV_DISABLE, NULL));
+	check_interrupted(_metadata, &s, self->ref, self->per);
+	EXPECT_TRUE(vm_runs(&self->vm, 0));
+}
+
+TEST_F(big, complete_ends_stor_state)
+{
+	struct stor s;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_EQ(0, stor_start(&s, &self->other, self->buf, self->len));
+	EXPECT_EQ(0, dump_complete(&self->vm, guarded_alloc(PAGE), PAGE));
+	check_interrupted(_metadata, &s, self->ref, self->per);
+	EXPECT_TRUE(vm_runs(&self->vm, 0));
+}
+
+TEST_F(big, next_dump_does_not_revive_stor_state)
+{
+	struct stor s;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_EQ(0, stor_start(&s, &self->other, self->buf, self->len));
+	EXPECT_EQ(0, dump_complete(&self->vm, guarded_alloc(PAGE), PAGE));
+	EXPECT_EQ(0, dump_init(&self->vm));
+	check_interrupted(_metadata, &s, self->ref, self->per);
+	ASSERT_EQ(0, sim_write("faults", "clear"));
+	EXPECT_EQ(0, dump_and_verify(&self->vm, 16));
+}
+
+TEST_F(big, two_threads_can_share_the_work)
+{
+	struct stor s;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_EQ(0, stor_start(&s, &self->other, self->buf, self->len / 2));
+	ASSERT_EQ(0, sim_write("faults", "clear"));
+	EXPECT_EQ(0, dump_stor(&self->vm, self->buf + self->len / 2, self->len / 2,
+			       BIG_MIB / 2 * MIB));
+	pthread_join(s.thread, NULL);
+	EXPECT_EQ(0, s.ret);
+	EXPECT_EQ(0, memcmp(self->buf, self->ref, self->len));
+}
+
+TEST_F(big, fault_in_a_later_part_of_the_request)
+{
+	static const unsigned int nth[] = { 15, 16, 17, 18, 33, 255, 256 };
+	size_t good;
+	unsigned int i;
+
+	if (no_sim(_metadata))
+		return;
+	for (i = 0; i < ARRAY_SIZE(nth); i++) {
+		good = (nth[i] - 1) * self->per;
+		memset(self->buf, CANARY, self->len);
+		ASSERT_EQ(0, sim_write("faults", "cmd=0x401 nth=%u rc=0x1234", nth[i]));
+		EXPECT_EQ(-EINVAL, dump_stor(&self->vm, self->buf, self->len, 0));
+		EXPECT_EQ(0x1234, self->vm.cmd.rc);
+		EXPECT_EQ((nth[i] - 1) * MIB, self->vm.dmp.gaddr);
+		EXPECT_EQ(0, memcmp(self->buf, self->ref, good));
+		EXPECT_TRUE(all_bytes(self->buf + good, CANARY, self->len - good));
+		ASSERT_EQ(0, sim_write("faults", "clear"));
+	}
+	/* the same for a buffer that ends somewhere */
+	for (i = 0; i < ARRAY_SIZE(nth); i++) {
+		good = (nth[i] - 1) * self->per;
+		memset(self->buf, CANARY, self->len);
+		ASSERT_EQ(0, mprotect(self->buf + good, self->per, PROT_NONE));
+		EXPECT_EQ(-EFAULT, dump_stor(&self->vm, self->buf, self->len, 0));
+		EXPECT_EQ((nth[i] - 1) * MIB, self->vm.dmp.gaddr);
+		EXPECT_EQ(0, memcmp(self->buf, self->ref, good));
+		ASSERT_EQ(0, mprotect(self->buf + good, self->per, PROT_READ | PROT_WRITE));
+	}
+}
+
+int main(int argc, char **argv)
+{
+	/* what exec_ends_the_dump becomes */
+	if (argc > 1 && !strcmp(argv[1], "--wait")) {
+		sleep_ms(10000);
+		return KSFT_FAIL;
+	}
+	env_setup();
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vcpus of a VM that is dumped: they leave KVM_RUN, stay out of SIE, and run again.
+ */
+#include "fixtures.h"
+
+TEST_F(pv, runs_again_after_complete)
+{
+	struct vm *vm = &self->vm;
+	uint8_t *buf = guarded_alloc(vm->len.dump_config_finalize_len);
+
+	ASSERT_NE(NULL, buf);
+	ASSERT_TRUE(vm_runs(vm, 0));
+	ASSERT_EQ(0, dump_init(vm));
+	ASSERT_EQ(-EINVAL, vm_run(vm, 0, 20));
+	ASSERT_EQ(0, dump_complete(vm, buf, vm->len.dump_config_finalize_len));
+	EXPECT_TRUE(vm_runs(vm, 0));
+	if (env.sim)
+		EXPECT_TRUE(vm_runs(vm, 1));
+}
+
+TEST_F(pv, init_makes_running_vcpus_leave)
+{
+	struct vm *vm = &self->vm;
+	struct runner r[2];
+	uint8_t *buf = guarded_alloc(vm->len.dump_cpu_buffer_len);
+	unsigned int i;
+
+	/* a real guest may leave by itself, for something user space has to do */
+	if (no_sim(_metadata))
+		return;
+	ASSERT_NE(NULL, buf);
+	for (i = 0; i < 2; i++) {
+		ASSERT_TRUE(vm_runs(vm, i));
+		ASSERT_EQ(0, runner_start(&r[i], vm, i));
+	}
+	for (i = 0; i < 2; i++)
+		ASSERT_FALSE(wait_done(&r[i].done, 10));
+	ASSERT_EQ(0, dump_init(vm));
+	for (i = 0; i < 2; i++) {
+		EXPECT_TRUE(runner_join(&r[i], LONG_ENOUGH * 1000))
+			TH_LOG("vcpu %u is still in KVM_RUN", i);
+		EXPECT_EQ(-EINTR, r[i].ret);
+		EXPECT_EQ(KVM_EXIT_INTR, vm->run[i]->exit_reason);
+	}
+	/* vcpu->mutex is free */
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(0, dump_cpu(vm, i, buf));
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+	EXPECT_TRUE(vm_runs(vm, 0));
+}
+
+TEST_F(pv, init_makes_waiting_vcpus_leave)
+{
+	struct vm *vm = &self->vm;
+	struct runner r;
+	long sie;
+
+	if (no_sim(_metadata))
+		return;
+	/* an enabled wait, and nothing that would end it */
+	ASSERT_EQ(0, sim_write("script", "pv icpt=0x1c"));
+	sie = sim_sie();
+	ASSERT_EQ(0, runner_start(&r, vm, 0));
+	while (sim_sie() == sie)
+		sleep_ms(1);
+	sleep_ms(50);
+	ASSERT_EQ(sie + 1, sim_sie());
+	ASSERT_FALSE(wait_done(&r.done, 0));
+	ASSERT_EQ(0, dump_init(vm));
+	EXPECT_TRUE(runner_join(&r, LONG_ENOUGH * 1000))
+		TH_LOG("the vcpu is still in KVM_RUN");
+	EXPECT_EQ(-EINTR, r.ret);
+	EXPECT_EQ(KVM_EXIT_INTR, vm->run[0]->exit_reason);
+	EXPECT_EQ(sie + 1, sim_sie());
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+	/* it still waits, but in SIE again */
+	EXPECT_TRUE(vm_runs(vm, 0));
+	EXPECT_LT(sie + 1, sim_sie());
+}
+
+TEST_F(pv, no_sie_entry_while_dumping)
+{
+	struct vm *vm = &self->vm;
+	struct runner r[2];
+	long sie;
+	unsigned int i;
+
+	if (no_sim(_metadata))
+		return;
+	sie = sim_sie();
+	ASSERT_TRUE(vm_runs(vm, 0));
+	ASSERT_LT(sie, sim_sie());
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, runner_start(&r[i], vm, i));
+	sleep_ms(20);
+	ASSERT_EQ(0, dump_init(vm));
+	/* the simulator may count the last entry late */
+	for (i = 0; i < 2; i++)
+		runner_join(&r[i], 1000);
+	sie = sim_sie();
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, rerunner_start(&r[i], vm, i));
+	sleep_ms(30);
+	for (i = 0; i < 2; i++) {
+		runner_join(&r[i], 100);
+		EXPECT_EQ(-EINVAL, r[i].ret);
+	}
+	EXPECT_EQ(sie, sim_sie());
+}
+
+/* A vcpu that was inside KVM_RUN when the dump began must not get back into SIE. */
+TEST_F(pv, crypto_attribute_does_not_let_running_vcpus_run)
+{
+	struct kvm_device_attr on = {
+		.group = KVM_S390_VM_CRYPTO, .attr = KVM_S390_VM_CRYPTO_ENABLE_AES_KW,
+	};
+	struct vm *vm = &self->vm;
+	struct runner r;
+	long sie;
+
+	if (no_sim(_metadata))
+		return;
+	sie = sim_sie();
+	ASSERT_EQ(0, runner_start(&r, vm, 0));
+	while (sim_sie() == sie)
+		sleep_ms(1);
+	ASSERT_EQ(0, dump_init(vm));
+	/* the simulator may count the last entry late */
+	wait_done(&r.done, 1000);
+	sie = sim_sie();
+	ASSERT_EQ(0, xioctl(vm->fd, KVM_SET_DEVICE_ATTR, &on));
+	sleep_ms(20);
+	EXPECT_EQ(sie, sim_sie());
+	runner_join(&r, 1000);
+	EXPECT_EQ(-EINTR, r.ret);
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+	EXPECT_TRUE(vm_runs(vm, 0));
+}
+
+TEST_F(pv, failed_init_lets_running_vcpus_run)
+{
+	struct vm *vm = &self->vm;
+	struct runner r;
+	long sie;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_TRUE(vm_runs(vm, 0));
+	ASSERT_EQ(0, sim_write("faults", "cmd=0x400 nth=1 rc=0x1234 rrc=0x5"));
+	ASSERT_EQ(0, runner_start(&r, vm, 0));
+	sleep_ms(20);
+	ASSERT_EQ(-EINVAL, dump_init(vm));
+	/* it may have been kicked out, but it must not be stuck */
+	runner_join(&r, 50);
+	EXPECT_TRUE(r.ret == -EINTR || r.ret == 0);
+	sie = sim_sie();
+	EXPECT_TRUE(vm_runs(vm, 0));
+	EXPECT_LT(sie, sim_sie());
+}
+
+TEST_F(pv, dumps_race_with_kvm_run)
+{
+	struct vm *vm = &self->vm;
+	struct runner r[2];
+	uint8_t *buf = guarded_alloc(vm->len.dump_cpu_buffer_len);
+	unsigned int i, k;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_NE(NULL, buf);
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, rerunner_start(&r[i], vm, i));
+	/* that no vcpu enters SIE meanwhile is for the simulator to watch */
+	for (k = 0; k < 50; k++) {
+		ASSERT_EQ(0, dump_init(vm));
+		for (i = 0; i < 2; i++)
+			ASSERT_EQ(0, dump_cpu(vm, i, buf));
+		ASSERT_EQ(0, dump_complete(vm, buf, vm->len.dump_config_finalize_len));
+		if (k % 2)
+			sleep_ms(1);
+	}
+	for (i = 0; i < 2; i++)
+		runner_join(&r[i], 20);
+	ASSERT_EQ(0, dump_init(vm));
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+}
+
+TEST_F(dumping, kvm_run_einval)
+{
+	unsigned int i;
+
+	for (i = 0; i < self->vm.nr_cpus; i++)
+		EXPECT_EQ(-EINVAL, vm_run(&self->vm, i, 50));
+}
+
+TEST_F(dumping, kvm_run_with_immediate_exit_einval)
+{
+	self->vm.run[0]->immediate_exit = 1;
+	EXPECT_EQ(-EINVAL, xioctl(self->vm.cpu[0], KVM_RUN, NULL));
+	/* it is looked at again when the dump is over */
+	ASSERT_EQ(0, dump_and_verify(&self->vm, 4));
+	EXPECT_EQ(-EINTR, xioctl(self->vm.cpu[0], KVM_RUN, NULL));
+	self->vm.run[0]->immediate_exit = 0;
+	EXPECT_TRUE(vm_runs(&self->vm, 0));
+}
+
+TEST_F(dumping, new_vcpu_is_blocked_and_dumpable)
+{
+	struct vm *vm = &self->vm;
+	unsigned int i = vm->nr_cpus;
+	long sie = env.sim ? sim_sie() : 0;
+
+	ASSERT_EQ(0, vm_add_cpu(vm));
+	EXPECT_EQ(-EINVAL, vm_run(vm, i, 30));
+	if (env.sim)
+		EXPECT_EQ(sie, sim_sie());
+	EXPECT_EQ(0, dump_cpu(vm, i, self->buf));
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+	ASSERT_EQ(0, vm_set_state(vm, i, KVM_MP_STATE_OPERATING));
+	sie = env.sim ? sim_sie() : 0;
+	EXPECT_TRUE(vm_runs(vm, i));
+	if (env.sim)
+		EXPECT_LT(sie, sim_sie());
+}
+
+TEST_F(dumping, crypto_attribute_does_not_unblock)
+{
+	struct kvm_device_attr on = {
+		.group = KVM_S390_VM_CRYPTO, .attr = KVM_S390_VM_CRYPTO_ENABLE_AES_KW,
+	};
+	struct kvm_device_attr off = {
+		.group = KVM_S390_VM_CRYPTO, .attr = KVM_S390_VM_CRYPTO_DISABLE_AES_KW,
+	};
+	struct vm *vm = &self->vm;
+	struct runner r;
+	unsigned int i;
+	long sie;
+
+	if (no_sim(_metadata))
+		return;
+	sie = sim_sie();
+	ASSERT_EQ(0, rerunner_start(&r, vm, 0));
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(0, xioctl(vm->fd, KVM_SET_DEVICE_ATTR, &on));
+		ASSERT_EQ(0, xioctl(vm->fd, KVM_SET_DEVICE_ATTR, &off));
+	}
+	sleep_ms(20);
+	EXPECT_EQ(sie, sim_sie());
+	runner_join(&r, 100);
+	EXPECT_EQ(-EINVAL, r.ret);
+	EXPECT_EQ(sie, sim_sie());
+	/* and what was changed meanwhile does not keep them blocked afterwards */
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+	EXPECT_TRUE(vm_runs(vm, 0));
+	EXPECT_LT(sie, sim_sie());
+}
+
+TEST_F(dumping, stopping_and_starting_vcpus_does_not_end_the_dump)
+{
+	struct vm *vm = &self->vm;
+
+	vm_set_state(vm, 1, KVM_MP_STATE_STOPPED);
+	vm_set_state(vm, 1, KVM_MP_STATE_OPERATING);
+	EXPECT_EQ(-EINVAL, vm_run(vm, 1, 20));
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+}
+
+int main(int argc, char **argv)
+{
+	env_setup();
+	return test_harness_run(argc, argv);
+}

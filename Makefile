@@ -15,9 +15,6 @@ endif
 ifeq ($(filter yes no,$(PATCHED)),)
 $(error PATCHED=$(PATCHED) is neither yes nor no)
 endif
-ifneq ($(words $(CURDIR)) $(words $(CACHE)),1 1)
-$(error the kernel does not build below a path with blanks: $(CURDIR), $(CACHE))
-endif
 
 SUITE := $(SUITE_$(KERNEL))
 PACKAGE := $(PACKAGE_$(KERNEL))
@@ -90,7 +87,7 @@ mutants:
 
 docs:
 	@scripts/setup
-	@scripts/docs $(BUILD)/docs-$(KERNEL)
+	@scripts/docs
 
 kernel:
 	@scripts/setup
@@ -99,23 +96,25 @@ kernel:
 series:
 	@scripts/setup
 	@scripts/series
-	@echo $(BUILD)/series-$(KERNEL)
+	@echo build/series-$(KERNEL)
 
 dist:
 	@scripts/setup
-	@scripts/dist $(BUILD)/kvm-s390-pv-dump-$(KERNEL).tar.xz
-	@echo $(BUILD)/kvm-s390-pv-dump-$(KERNEL).tar.xz
+	@scripts/dist build/kvm-s390-pv-dump-$(KERNEL).tar.xz
+	@echo build/kvm-s390-pv-dump-$(KERNEL).tar.xz
 
 dev:
 	@scripts/setup
 	@scripts/dev
 
 refresh:
-	@scripts/refresh $(BUILD)/dev-$(KERNEL)
+	@scripts/refresh build/dev-$(KERNEL)
 
-# KERNEL counts if it was given, not by its default
+# KERNEL counts if it was given, not by its default. TREE may be any path.
+apply: export FOR := $(if $(filter-out file,$(origin KERNEL)),$(KERNEL))
+apply: export APPLY_TO := $(value TREE)
 apply:
-	@FOR='$(if $(filter-out file,$(origin KERNEL)),$(KERNEL))' scripts/apply '$(TREE)'
+	@scripts/apply
 
 update:
 	@UPDATE=1 scripts/zgetdump
@@ -125,4 +124,4 @@ clean:
 	rm -rf build
 
 distclean: clean
-	rm -rf '$(CACHE)'/deb '$(CACHE)'/root '$(CACHE)'/src '$(CACHE)'/obj '$(CACHE)'/lint
+	@scripts/distclean

@@ -6,22 +6,43 @@
 
 SELFTEST=$TOP/tools/testing/selftests/kvm/s390/pv_dump
 
-# build_init
-build_init() {
-	local out=$BUILD/guest/init
+# anew DIR INPUT...: empties DIR, unless it was made from these very files by these
+# compilers; times of files say nothing after cp -p, or when a file was removed
+anew() {
+	local dir=$1 made
+	shift
+	made=$({
+		gcc --version
+		"$CROSS-gcc" --version
+		"$CROSS-ld" --version
+		find "$@" -type f -print0 | sort -z | xargs -0 sha256sum
+	} | hash)
+	if [ ! -e "$dir/.made" ] || [ "$(cat "$dir/.made")" != "$made" ]; then
+		rm -rf "$dir"
+		mkdir -p "$dir"
+		echo "$made" >"$dir/.made"
+	fi
+}
+
+# compile NAME: qemu/NAME.c to $BUILD/guest/NAME, in one step as others may read it
+compile() {
+	local out=$BUILD/guest/$1
 	mkdir -p "$BUILD/guest"
-	[ "$out" -nt "$TOP/qemu/init.c" ] ||
-		"$CROSS-gcc" -O2 -Wall -Wextra -Werror -static -o "$out" "$TOP/qemu/init.c"
+	"$CROSS-gcc" -O2 -Wall -Wextra -Werror -static -o "$out.$$" "$TOP/qemu/$1.c"
+	mv "$out.$$" "$out"
 	echo "$out"
 }
+
+# build_init
+build_init() { compile init; }
 
 # build_module O: uvsim.ko, from a copy so that nothing is written to tools/
 build_module() {
 	local O=$1 dir log
 	dir=$BUILD/guest/uvsim-${O##*/}
 	log=$BUILD/log/uvsim-${O##*/}
-	mkdir -p "$dir"
-	cp -pu "$TOP"/tools/testing/uvsim/* "$dir/"
+	anew "$dir" "$TOP/tools/testing/uvsim"
+	[ -e "$dir/Makefile" ] || cp -r "$TOP/tools/testing/uvsim/." "$dir/"
 	quietly "$log" make -C "$O" ARCH=s390 CROSS_COMPILE="$CROSS-" M="$dir" C=1 W=1 \
 		CF=-D__CHECK_ENDIAN__ -j"$(nproc)" modules
 	if grep -E "^($dir/|WARNING: modpost)" "$log" | grep -E 'warning:|error:|WARNING' >&2; then
@@ -36,7 +57,7 @@ build_module() {
 build_test() {
 	local O=$1 dir f
 	dir=$BUILD/guest/test-${O##*/}
-	mkdir -p "$dir"
+	anew "$dir" "$SELFTEST"
 	quietly "$BUILD/log/selftest" make -C "$SELFTEST" OUTPUT="$dir" \
 		CC="$CROSS-gcc" ARCH=s390 USERCFLAGS=-Werror \
 		KSFT="$O/source/tools/testing/selftests" KHDR="$O/usr/include"
@@ -57,6 +78,7 @@ selftest() {
 
 # build_tools: the directory with seimg (for this machine) and pvdump (s390x)
 build_tools() {
+	anew "$BUILD/tools" "$TOP/tools/kvm/pvdump"
 	quietly "$BUILD/log/tools" make -C "$TOP/tools/kvm/pvdump" O="$BUILD/tools" \
 		CROSS_COMPILE="$CROSS-"
 	echo "$BUILD/tools"
@@ -66,14 +88,13 @@ build_tools() {
 # GUESTPATH=FILE for pack per line. The loader knows the libraries.
 build_vmm() {
 	local root packages f
-	local qmp=$BUILD/guest/qmp loader=/lib/ld64.so.1 qemu=usr/bin/qemu-system-s390x
+	local qmp loader=/lib/ld64.so.1 qemu=usr/bin/qemu-system-s390x
 	need VMM_SUITES
 	need VMM_PACKAGES
 	read -ra packages <<<"$VMM_PACKAGES"
 	root=$(deb_root vmm "$VMM_SUITES" "${packages[@]}")
-	mkdir -p "$BUILD/guest" "$BUILD/log"
-	[ "$qmp" -nt "$TOP/qemu/qmp.c" ] ||
-		"$CROSS-gcc" -O2 -Wall -Wextra -Werror -static -o "$qmp" "$TOP/qemu/qmp.c"
+	mkdir -p "$BUILD/log"
+	qmp=$(compile qmp)
 	echo "/bin/qmp=$qmp"
 	echo "/bin/qemu-system-s390x=$root/$qemu"
 	echo "/usr/share/qemu/s390-ccw.img=$root/usr/share/qemu/s390-ccw.img"

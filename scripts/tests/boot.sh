@@ -18,21 +18,21 @@ boot() {
 		{ local rc=$?; cat "$dir/log"; return $rc; }
 }
 
-# boot_once: the same, not again while nothing of it has changed
+# boot_once: the same, not again while nothing of it has changed; for what is the same
+# each time, as tests of races are not
 boot_once() {
 	local steps f
 	steps=$(cat)
 	# shellcheck disable=SC2317  # called by cached
 	boot_steps() { boot "$@" <<<"$steps"; }
 	{
-		echo "$steps" "${append:-}" "$SKIPS" "${xfails:-}" "$3"
+		echo "$steps" "${append:-}" "$SKIPS" "${xfails:-}"
 		cat "$TOP/qemu/run" "$2/arch/s390/boot/bzImage" "$2/arch/s390/kvm/kvm.ko" "$BUILD/guest/init"
 		for f in "${@:4}"; do
-			echo "$f"
+			echo "${f%%=*}"
 			cat "${f#*=}"
 		done
-		declare -f boot pack
-		qemu-system-s390x --version
+		cat "$TOP/scripts/tests/"{boot,uvsim,selftest}.sh
 	} | cached "boot-$1" boot_steps "$@"
 }
 

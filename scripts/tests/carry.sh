@@ -64,7 +64,7 @@ carry_git() {
 	refuses "$tree" "in the middle of"
 	rmdir .git/rebase-apply
 	apply "$tree"
-	[ -z "$(git status --porcelain)" ]
+	git_is_clean
 	[ "$(git rev-list --count start..)" -eq "$(wc -l <"$series/series")" ]
 	has_series "$tree"
 	refuses "$tree" " already"
@@ -150,7 +150,7 @@ debian_source() {
 	# as dpkg-buildpackage would do it: from nothing, by the series file
 	quilt --quiltrc=- pop -a -q >"$work/quilt"
 	quilt --quiltrc=- push -a -q --fuzz=0 >"$work/quilt"
-	[ -z "$(quilt --quiltrc=- unapplied)" ]
+	[ "$(quilt --quiltrc=- applied | wc -l)" -eq "$(grep -c "^[^#]" debian/patches/series)" ]
 	configure
 	objects y
 }
@@ -158,5 +158,9 @@ debian_source() {
 carry_debian_source() {
 	local deb=$CACHE/deb/$PACKAGE-orig
 	"$TOP/scripts/fetch" "$deb" "$SUITE" source linux
-	{ code "$series"/*.patch; touched; ls "$deb"; } | cached debian-source debian_source "$deb"
+	{
+		cat "$series"/*.patch "$TOP"/scripts/{apply,series,tests/compile.sh}
+		cat "$TOP/arch/s390/configs/uvsim.config"
+		(cd "$deb" && sha256sum -- *)
+	} | cached debian-source debian_source "$deb"
 }

@@ -10,6 +10,8 @@ results=$BUILD/results${1:+-$1}
 finished='' lanes=()
 summary() {
 	local failed
+	# another Ctrl-C, or the first one of a terminal that has gone, changes nothing here
+	trap '' INT TERM HUP PIPE
 	stop_children $$
 	[ -s "$results" ] || { echo "not ok: no test was run"; echo "0 1 0 none" >>"$results"; }
 	[ -n "$finished" ] || { echo "not ok: ended early"; echo "0 1 0 end" >>"$results"; }
@@ -85,18 +87,38 @@ wait_lanes() {
 	done
 }
 
-# cached NAME FUNCTION...: the minutes of FUNCTION only if it, what it calls, the
-# base, the compilers, or what is given on stdin have changed since its last
-# success, or with REPEAT=1. What is not repeated says when that was.
+# tool_versions: of all that has a part in results
+tool_versions() {
+	local c
+	for c in "$CROSS-gcc" "$CROSS-g++" "$CROSS-ld" gcc sparse make patch quilt git perl bash \
+		qemu-s390x-static; do
+		"$c" --version
+	done
+	read -ra qemu <<<"${QEMU:-qemu-system-s390x}"
+	echo "${QEMU:-}"
+	"${qemu[@]}" --version
+}
+
+# defined_in FUNCTION: the file
+defined_in() {
+	shopt -s extdebug
+	declare -F "$1" | cut -d' ' -f3-
+}
+
+# cached NAME COMMAND...: the minutes of COMMAND, a function or a script, only if
+# anything it depends on has changed since its last success, or with REPEAT=1: its
+# file, those that all tests share, the base, tools, and what is given on stdin. What is
+# not repeated says when that was. Nothing for races, which are another one each time.
 cached() {
 	local dir=$CACHE/lint mark rc=0
 	mark=$dir/$1-$({
 		cat
-		declare -f "$2" || :
-		declare -f kmk configure objects new_objects full_tree apply_patch code warnings
+		shift
+		echo "${*//"$TOP"/}"
+		if declare -F "$1" >/dev/null; then cat "$(defined_in "$1")"; else cat "$1"; fi
+		cat "$TOP"/scripts/{lib.sh,guest.sh,tests/runner.sh,tests/trees.sh}
 		echo "$source"
-		"$CROSS-gcc" --version
-		sparse --version
+		tool_versions
 	} | hash)
 	shift
 	if [ -e "$mark" ] && [ -z "${REPEAT:-}" ]; then
@@ -105,6 +127,7 @@ cached() {
 		return
 	fi
 	mkdir -p "$dir"
+	# marks, and what killed runs have left
 	find "$dir" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} +
 	work=$(mktemp -d "$dir/work.XXXXXX")
 	("$@") >"$work/log" 2>&1 &

@@ -6,7 +6,7 @@
 lint_git_am() {
 	git_tree "$lint/git"
 	git am --no-3way "$series"/*.patch
-	[ -z "$(git status --porcelain)" ]
+	git_is_clean
 }
 
 lint_quilt() {
@@ -33,7 +33,9 @@ lint_round_trip() {
 	local f
 	rm -rf "$lint/repo"
 	"$TOP/scripts/refresh" "$lint/git" "$lint/repo"
-	diff -r -x cover-letter "$stored" "$lint/repo/patches/$KERNEL"
+	# another point release than the one that the series was made on has other blobs
+	diff -r -x cover-letter ${KERNEL_SRC:+-I '^index [0-9a-f]*\.\.'} \
+		"$stored" "$lint/repo/patches/$KERNEL"
 	created_by_series | while read -r f; do
 		f=$(home "$f")
 		cmp "$TOP/$f" "$lint/repo/$f"
@@ -46,6 +48,7 @@ lint_round_trip() {
 lint_mbox() {
 	local f n=0 total
 	total=$(find "$series" -name '*.patch' | wc -l)
+	[ -e "$series/cover-letter" ] || { echo "patches/$KERNEL has no cover-letter"; return 1; }
 	for f in "$series/cover-letter" "$series"/*.patch; do
 		git mailinfo -b "$lint/body" "$lint/diff" <"$f" >"$lint/headers"
 		cat "$lint/headers"

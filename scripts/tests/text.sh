@@ -35,7 +35,6 @@ lint_sorted() {
 	sed -n '/^packages=(/,/^)/s/^\t//p' "$TOP/scripts/setup" | sort -uc
 }
 
-
 lint_docs() {
 	{ cat "$series"/*.patch "$TOP/scripts/docs"; sphinx-build --version; } |
 		cached docs "$TOP/scripts/docs" "$lint/docs"

@@ -50,6 +50,13 @@ git_tree() {
 	git tag base
 }
 
+# git_is_clean: no change and no new file in the current directory
+git_is_clean() {
+	local dirty
+	dirty=$(git status --porcelain)
+	[ -z "$dirty" ]
+}
+
 # full_tree DIR: all of the base, as hard links, so its files may be replaced,
 # but not written to. DIR is in the cache, where links are possible
 full_tree() {

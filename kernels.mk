@@ -7,6 +7,8 @@ KERNELS := 5.10 6.1 6.12 mainline
 # Base of the series: no KVM_PV_DUMP of its own, so the series is applied.
 SUITE_5.10 := bullseye-security
 PACKAGE_5.10 := linux-source-5.10
+# Debian's source package, which the series has to go on, too
+SOURCE_5.10 := linux
 # Tests that may skip on this kernel, by name, separated by blanks.
 SKIPS_5.10 := vm.sysfs_tells_what_info_tells dumping.failing_allocations_and_copies_lose_nothing
 # Symbols of the fragment that this kernel's Kconfig cannot give.
@@ -21,6 +23,7 @@ PATHS_5.10 := kvm/s390/pv_dump=kvm/s390x/pv_dump \
 # without our series, that is with PATCHED=no, or as long as there is none.
 SUITE_6.1 := bookworm-security bookworm
 PACKAGE_6.1 := linux-source-6.1
+SOURCE_6.1 := linux
 HAS_DUMP_6.1 := yes
 UNSET_6.1 :=
 PATHS_6.1 := kvm/s390/pv_dump=kvm/s390x/pv_dump arch/s390/kvm/s390/=arch/s390/kvm/
@@ -80,6 +83,7 @@ AS_IS_XFAILS_6.1 += vm.info_leaves_cpu_state_to_kvm
 
 SUITE_6.12 := bookworm-security bookworm-backports
 PACKAGE_6.12 := linux-source-6.12
+SOURCE_6.12 := linux-6.12|linux
 HAS_DUMP_6.12 := yes
 UNSET_6.12 :=
 PATHS_6.12 := $(PATHS_6.1)

@@ -142,6 +142,8 @@ debian_source() {
 	tar -C "$work/tree" --strip-components=1 --no-same-owner -xf "$deb"/*.orig.tar.xz
 	tar -C "$work/tree" --no-same-owner -xf "$deb"/*.debian.tar.xz
 	cd "$work/tree"
+	grep -E '^(VERSION|PATCHLEVEL) = ' Makefile
+	[ "$(sed -nE 's/^(VERSION|PATCHLEVEL) = //p' Makefile | paste -sd .)" = "$KERNEL" ]
 	export QUILT_PATCHES=debian/patches
 	quilt --quiltrc=- push -a -q --fuzz=0 >"$work/quilt"
 	quilt --quiltrc=- applied | wc -l
@@ -157,7 +159,7 @@ debian_source() {
 
 carry_debian_source() {
 	local deb=$CACHE/deb/$PACKAGE-orig
-	"$TOP/scripts/fetch" "$deb" "$SUITE" source linux
+	"$TOP/scripts/fetch" "$deb" "$SUITE" source "$SOURCE"
 	{
 		cat "$series"/*.patch "$TOP"/scripts/{apply,series,tests/compile.sh}
 		cat "$TOP/arch/s390/configs/uvsim.config"

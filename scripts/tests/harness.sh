@@ -29,7 +29,7 @@ project() {
 }
 
 # called VARIABLE=... make ARG...: as the user calls make, not as a part of this one
-as_user=(env -u BUILD -u BUILD_LOCKED -u SIGNALS_SET -u BASE_SHOWN -u ONLY KERNEL="$KERNEL")
+as_user=(env -u BUILD -u BUILD_LOCKED -u SIGNALS_SET -u BASE_SHOWN -u ONLY KERNEL="$KERNEL" CACHE="$box/cache")
 called() { "${as_user[@]}" "$@"; }
 
 # A git hook has GIT_DIR set; and other settings that people have.

@@ -94,17 +94,55 @@ lint_one_home() {
 	echo "$n new files"
 }
 
+# plain PATCH: its message, with the paths of new files as they are here. A paragraph
+# that begins with "Linux VERSION: " says why the patch is another one on that kernel.
+plain() {
+	sed -e '/^diff --git /,$d' -e '/^\(From \|Date:\)/d' "$1" |
+		sed "$(KERNEL=$2 paths_sed back)" |
+		awk -v RS= -v ORS='\n\n' '!/^Linux [0-9.]+: /'
+}
+
+# lines PATCH: what it adds and removes
+lines() { sed -n '/^diff --git /,$p' "$1" | grep -E '^[-+]' | grep -vE '^(\+\+\+|---) '; }
+
+# The same patch on two kernels has the same message, and differs in context only;
+# or the message says why it does not.
+lint_same_patch() {
+	local kernel p q name n=0 bad=0
+	for kernel in $KERNELS; do
+		[ "$kernel" != "$KERNEL" ] || continue
+		for p in "$stored"/*.patch; do
+			name=${p##*/}
+			name=${name#????-}
+			q=$(compgen -G "$TOP/patches/$kernel/????-$name") || continue
+			n=$((n + 1))
+			diff -u <(plain "$p" "$KERNEL") <(plain "$q" "$kernel") ||
+				{ echo "$name: another message for $kernel"; bad=1; }
+			! cmp -s <(lines "$p") <(lines "$q") || continue
+			grep -qE '^Linux [0-9.]+: ' "$p" "$q" || {
+				diff -u <(lines "$p") <(lines "$q") || :
+				echo "$name: other lines for $kernel; a paragraph \"Linux VERSION: ...\" has to say why"
+				bad=1
+			}
+		done
+	done
+	echo "$n patches that other kernels have as well"
+	return $bad
+}
+
 checkpatch() {
 	local p ignore bad=0
 	# checkpatch leaves a cache file in the current directory
 	cd "$work"
 	# FILE_PATH_CHANGES: asks for a MAINTAINERS entry for each new file; the
 	# kernel's own patterns claim them already. CAMELCASE: names of libcrypto,
-	# which only the tools use. Signing off is up to whoever ships the patches
+	# which only the tools use. PREFER_DEFINED_ATTRIBUTE_MACRO: newer ones want macros
+	# that there are in the kernel only. Signing off is up to whoever ships the patches
 	# (git am -s).
 	for p in "$series"/*.patch; do
 		ignore=FILE_PATH_CHANGES
 		! grep -q '^diff --git a/tools/kvm/pvdump/' "$p" || ignore+=,CAMELCASE
+		! grep -q '^diff --git a/tools/' "$p" || ignore+=,PREFER_DEFINED_ATTRIBUTE_MACRO
 		"$source/scripts/checkpatch.pl" --root="$source" --strict --no-signoff \
 			--ignore $ignore "$p" || bad=1
 	done

@@ -51,6 +51,7 @@ struct outfile {
 	char error[1024];
 	char kept[512];
 
+	/* private: */
 	const char *label;	/* the name in messages */
 	const atomic_int *stop;
 	bool force;

@@ -133,7 +133,7 @@ struct se_image {
 };
 
 /**
- * se_read_fn - reads a piece of an image
+ * typedef se_read_fn - reads a piece of an image
  * @opaque: from the caller of se_parse_file()
  * @at: offset in bytes
  * @buf: where to

@@ -69,6 +69,9 @@ static inline void common_teardown(struct __test_metadata *_metadata, struct vm 
 
 static const struct vm_opts __attribute__((unused)) default_opts = DEFAULT_OPTS;
 
+/* Static in newer harnesses, and no program needs all of them */
+#pragma GCC diagnostic ignored "-Wunused-function"
+
 /* A VM that is not protected */
 
 FIXTURE(vm) {

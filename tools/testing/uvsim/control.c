@@ -85,6 +85,7 @@ TEXT_FILE(objects);
 TEXT_FILE(violations);
 TEXT_FILE(qui);
 TEXT_FILE(script);
+TEXT_FILE(sie);
 
 void uvsim_create_files(void)
 {
@@ -96,6 +97,7 @@ void uvsim_create_files(void)
 	debugfs_create_file("violations", 0600, debugfs_dir, NULL, &violations_fops);
 	debugfs_create_file("qui", 0600, debugfs_dir, NULL, &qui_fops);
 	debugfs_create_file("script", 0600, debugfs_dir, NULL, &script_fops);
+	debugfs_create_file("sie", 0600, debugfs_dir, NULL, &sie_fops);
 	debugfs_create_file("registers", 0200, debugfs_dir, NULL, &uvsim_registers_fops);
 }
 

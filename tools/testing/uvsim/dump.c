@@ -25,6 +25,8 @@ static void check_blocked(const struct uvsim_conf *conf)
 	const struct uvsim_sd *sd;
 	struct uvsim_cpu *cpu;
 
+	if (uvsim_conf_runs(conf->handle))
+		uvsim_violation("a CPU of the guest runs");
 	for (i = 0; n && (cpu = uvsim_next_cpu(&i)); i++) {
 		if (cpu->conf_handle != conf->handle)
 			continue;

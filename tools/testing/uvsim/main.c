@@ -65,12 +65,17 @@ static int __init uvsim_load(void)
 	if (ret)
 		goto free;
 	uvsim_default_qui();
-	ret = uvsim_catch_traps();
+	ret = uvsim_start_vms();
 	if (ret)
 		goto free;
+	ret = uvsim_catch_traps();
+	if (ret)
+		goto stop;
 	uvsim_change_globals();
 	uvsim_create_files();
 	return 0;
+stop:
+	uvsim_stop_vms();
 free:
 	uvsim_free_crypto();
 	return ret;
@@ -82,6 +87,7 @@ static void __exit uvsim_unload(void)
 	uvsim_remove_files();
 	uvsim_restore_globals();
 	uvsim_release_traps();
+	uvsim_stop_vms();
 	uvsim_drop_templates();
 	uvsim_forget_header_keys();
 	uvsim_free_crypto();

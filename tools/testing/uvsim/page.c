@@ -81,6 +81,18 @@ static u64 page_gaddr(const struct uvsim_conf *conf, const struct page_meta *pag
 	return (u64)(page - conf->pages) << PAGE_SHIFT;
 }
 
+/* The guest page at an absolute address, NULL if there is none */
+struct page_meta *uvsim_placed_page(u64 abs, struct uvsim_conf **conf, u64 *gaddr)
+{
+	struct page_meta *page = find_placed(abs & PAGE_MASK);
+
+	*conf = page ? page_owner(page) : NULL;
+	if (!*conf)
+		return NULL;
+	*gaddr = page_gaddr(*conf, page);
+	return page;
+}
+
 /*
  * Guest absolute to host absolute through the ASCE given at create. The
  * tables belong to the host and may be anything: all entries are checked and

@@ -41,6 +41,18 @@ static struct plain_cpu {
 } plain_cpus[UVSIM_MAX_PLAIN];
 static unsigned int next_plain;
 
+/* Are there steps for this kind of vcpus? */
+bool uvsim_scripted(bool protected)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_steps; i++) {
+		if (steps[i].protected == protected)
+			return true;
+	}
+	return false;
+}
+
 /* NULL if there is none; then *scripted says if there ever was one */
 static struct step *next_step(bool protected, u16 cpu, u16 *pos, bool *scripted)
 {

@@ -3,9 +3,13 @@
  * uvsim: Start Interpretive Execution
  *
  * Called by trap.c when a CPU enters SIE. What is right or wrong of it whatever
- * the guest does next; the guest itself is a script.
+ * the guest does next. That is what a script says (script.c), or its own code (run.c).
  */
+#include <linux/kernel.h>
+#include <linux/moduleparam.h>
 #include <linux/spinlock.h>
+#include <linux/string.h>
+#include <asm/ptrace.h>
 #include "uvsim.h"
 
 void uvsim_intercept(struct uvsim_sd *sd, u8 code, u16 ipa, u32 ipb)
@@ -16,17 +20,37 @@ void uvsim_intercept(struct uvsim_sd *sd, u8 code, u16 ipa, u32 ipb)
 	sd->ipb = ipb;
 }
 
+static bool runs;
+
+static int set_runs(const char *value, const struct kernel_param *kp)
+{
+	if (!sysfs_streq(value, "run") && !sysfs_streq(value, "script"))
+		return -EINVAL;
+	runs = sysfs_streq(value, "run");
+	return 0;
+}
+
+static int get_runs(char *buffer, const struct kernel_param *kp)
+{
+	return sprintf(buffer, "%s\n", runs ? "run" : "script");
+}
+
+static const struct kernel_param_ops runs_ops = { .set = set_runs, .get = get_runs };
+module_param_cb(sie, &runs_ops, NULL, 0600);
+MODULE_PARM_DESC(sie, "run: guests are executed; script: they do what the script says");
+
 /*
- * SIE came back at once. Entering a CPU whose configuration is being dumped
- * would end in a fatal validity interception on a real machine.
+ * Entering a CPU whose configuration is being dumped ends in a fatal validity
+ * interception.
  *
  * The instruction was executed some time ago; since then the kernel may have
  * taken the CPU for out of SIE, blocked it and started the dump, all rightly.
  * So what must not be is a CPU that comes from SIE and is not blocked. One that
  * is blocked has nothing to say any more.
  */
-void uvsim_enter_sie(struct uvsim_sd *sd, unsigned long *gprs)
+void uvsim_enter_sie(struct uvsim_sd *sd, struct pt_regs *regs)
 {
+	bool run = READ_ONCE(runs);
 	struct uvsim_conf *conf;
 	struct uvsim_cpu *cpu;
 	unsigned long flags;
@@ -34,21 +58,32 @@ void uvsim_enter_sie(struct uvsim_sd *sd, unsigned long *gprs)
 	spin_lock_irqsave(&uvsim_lock, flags);
 	uvsim_current_cmd = 0;
 	uvsim_nr_sie++;
+	run = run && !uvsim_scripted(sd->cpu_handle);
 	if (sd->cpu_handle) {
 		cpu = uvsim_find_cpu(sd->cpu_handle);
 		conf = uvsim_find_conf(sd->conf_handle);
-		if (!cpu || !conf || cpu->conf_handle != sd->conf_handle)
+		if (!cpu || !conf || cpu->conf_handle != sd->conf_handle) {
+			run = false;
 			uvsim_violation("SIE with stale handles %llx %llx", sd->conf_handle,
 					sd->cpu_handle);
-		else if (uvsim_busy_cmd(conf->handle))
+		} else if (uvsim_busy_cmd(conf->handle)) {
+			run = false;
 			uvsim_violation("SIE before 0x%04x is done, CPU %u",
 					uvsim_busy_cmd(conf->handle), cpu->num);
-		else if (!conf->dumping)
+		} else if (conf->dumping) {
+			if (!(READ_ONCE(sd->prog20) & PROG20_BLOCKED)) {
+				uvsim_violation("SIE during a dump, CPU %u", cpu->num);
+				if (run)
+					uvsim_intercept(sd, ICPT_NOT_VALID, 0, 0);
+			}
+			run = false;
+		} else if (!run) {
 			uvsim_script_protected(sd, conf, cpu);
-		else if (!(READ_ONCE(sd->prog20) & PROG20_BLOCKED))
-			uvsim_violation("SIE during a dump, CPU %u", cpu->num);
-	} else {
-		uvsim_script_plain(sd, gprs);
+		}
+	} else if (!run) {
+		uvsim_script_plain(sd, regs->gprs);
 	}
 	spin_unlock_irqrestore(&uvsim_lock, flags);
+	if (run)
+		uvsim_run(regs, (struct kvm_s390_sie_block *)sd, sd->cpu_handle);
 }

@@ -13,11 +13,14 @@
 #include <linux/kernel.h>
 #include <linux/kvm_host.h>
 #include <linux/notifier.h>
+#include <linux/pgtable.h>
 #include <linux/sizes.h>
 #include <asm/ptrace.h>
 #include <asm/sclp.h>
 #include <asm/uv.h>
-#include "uvsim.h"
+#include <asm/facility.h>
+#include <asm/lowcore.h>
+#include "guest.h"
 
 /*
  * Newer entry code does not let notifiers see what happens inside of SIE. Where
@@ -113,6 +116,141 @@ static void move_sie_back(void)
 	sie_insn = NULL;
 }
 
+#ifdef PGSTE_IN_BIT
+#include <asm/gmap.h>
+
+static struct gmap_notifier gmap_notifier = {
+	.notifier_call = uvsim_pages_change,
+};
+
+/* On what the guest is going to run, NULL if there is nothing */
+struct gmap *uvsim_host_gmap(struct pt_regs *regs, u64 *asce)
+{
+#ifdef S390_lowcore
+	struct gmap *gmap = (struct gmap *)S390_lowcore.gmap;
+#else
+	struct gmap *gmap = (struct gmap *)get_lowcore()->gmap;
+#endif
+
+	if (gmap)
+		*asce = gmap->asce;
+	return gmap;
+}
+
+void uvsim_hold_gmap(struct gmap *gmap)
+{
+	gmap_get(gmap);
+}
+
+/* Removed from its process, only references are left */
+bool uvsim_gmap_gone(struct gmap *gmap)
+{
+	return READ_ONCE(gmap->list.prev) == LIST_POISON2;
+}
+
+void uvsim_release_gmap(struct gmap *gmap)
+{
+	gmap_put(gmap);
+}
+
+/* Shall uvsim_pages_change() be called? */
+int uvsim_watch_gmaps(bool on)
+{
+	if (on)
+		gmap_register_pte_notifier(&gmap_notifier);
+	else
+		gmap_unregister_pte_notifier(&gmap_notifier);
+	return 0;
+}
+
+/*
+ * The page table entry, if it allows the access. From now on it is not changed
+ * before uvsim_pages_change() was called. Never waits for the lock bit: who holds
+ * it may wait for us. G_AGAIN, or G_HOST if the host has to do something first.
+ */
+int uvsim_watch_pte(u64 *ptep, bool write, u64 *value)
+{
+	u64 *pgstep = ptep + PTRS_PER_PTE, pgste = READ_ONCE(*pgstep);
+	int rc = G_DONE;
+
+	if (pgste & PGSTE_PCL_BIT || cmpxchg(pgstep, pgste, pgste | PGSTE_PCL_BIT) != pgste)
+		return G_AGAIN;
+	*value = READ_ONCE(*ptep);
+	if (*value & _PAGE_INVALID || (write && *value & _PAGE_PROTECT))
+		rc = G_HOST;
+	else
+		pgste |= PGSTE_IN_BIT;
+	/* unlocks it, what was read before is read */
+	smp_store_release(pgstep, pgste);
+	return rc;
+}
+#else
+/* The page tables of guests are KVM's own, which has nobody to tell of a change */
+struct gmap *uvsim_host_gmap(struct pt_regs *regs, u64 *asce)
+{
+	return NULL;
+}
+
+void uvsim_hold_gmap(struct gmap *gmap)
+{
+}
+
+bool uvsim_gmap_gone(struct gmap *gmap)
+{
+	return true;
+}
+
+void uvsim_release_gmap(struct gmap *gmap)
+{
+}
+
+int uvsim_watch_gmaps(bool on)
+{
+	return -EOPNOTSUPP;
+}
+
+int uvsim_watch_pte(u64 *ptep, bool write, u64 *value)
+{
+	return G_HOST;
+}
+#endif
+
+/* Where a program interruption counts as the guest's */
+unsigned long uvsim_sie_address(void)
+{
+	return (unsigned long)&sie_exit - 16;
+}
+
+/* Operand of SACF for the address space that the kernel runs in */
+unsigned long uvsim_host_space(void)
+{
+	return (__extract_psw() & PSWM_AS) == PSWM_HOME ? 0x300 : 0;
+}
+
+u8 *uvsim_host_lowcore(void)
+{
+	u8 *lc = NULL;
+
+	/* it is at 0, which is not for the compiler to know */
+	OPTIMIZER_HIDE_VAR(lc);
+	return lc;
+}
+
+void uvsim_host_facilities(u64 *list)
+{
+	memcpy(list, uvsim_host_lowcore() + 0xf00, 16 * sizeof(u64));
+}
+
+/* Does the CPU have the guest's floating point and vector registers? */
+bool uvsim_guest_fpu(void)
+{
+#ifdef CIF_FPU
+	return !test_cpu_flag(CIF_FPU);
+#else
+	return true;
+#endif
+}
+
 static void set_cc(struct pt_regs *regs, unsigned long cc)
 {
 	regs->psw.mask = (regs->psw.mask & ~(3UL << 44)) | cc << 44;
@@ -131,7 +269,7 @@ static int uvsim_die(struct notifier_block *nb, unsigned long event, void *data)
 		return NOTIFY_DONE;
 	/* The entry code has already moved on behind SIE. */
 	if (regs->psw.addr == (unsigned long)&sie_exit) {
-		uvsim_enter_sie(sd, regs->gprs);
+		uvsim_enter_sie(sd, regs);
 		return NOTIFY_STOP;
 	}
 	ilc = regs->int_code >> 16;
@@ -139,7 +277,7 @@ static int uvsim_die(struct notifier_block *nb, unsigned long event, void *data)
 	if ((u8 *)insn == sie_stub + SIE_STUB_TRAP) {
 		/* the entry code does not execute SIE then, but comes here as well */
 		if (!(READ_ONCE(sd->prog20) & PROG20_NO_SIE))
-			uvsim_enter_sie(sd, regs->gprs);
+			uvsim_enter_sie(sd, regs);
 		return NOTIFY_STOP;
 	}
 	if (ilc == 6 && insn[0] >> 8 == 0xee) {

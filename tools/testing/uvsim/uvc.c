@@ -222,6 +222,8 @@ int uvsim_uvc(u64 operand, u64 addr)
 	if (!uvsim_writable(addr, len))
 		return -EFAULT;
 
+	if (len == c->len)
+		uvsim_pv_before_uvc(header->cmd, header);
 	spin_lock_irqsave(&uvsim_lock, flags);
 	uvsim_current_cmd = header->cmd;
 	memset(block, 0, sizeof(block));

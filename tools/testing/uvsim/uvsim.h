@@ -20,6 +20,8 @@
 #include "uvcb.h"
 
 struct seq_file;
+struct pt_regs;
+struct kvm_s390_sie_block;
 
 #define UVSIM_MAX_CONFS		64
 #define UVSIM_MAX_CPUS		1024	/* of all configurations */
@@ -35,6 +37,7 @@ struct seq_file;
 #define ICPT_NONE		0x00
 #define ICPT_INSTRUCTION	0x04
 #define ICPT_ENABLED_WAIT	0x1c
+#define ICPT_NOT_VALID		0x20
 #define ICPT_STOP		0x28
 #define ICPT_PV_INSTRUCTION	0x68
 #define ICPT_PV_NOTIFICATION	0x6c
@@ -190,6 +193,7 @@ extern spinlock_t uvsim_lock;
 
 /* violation.c */
 __printf(1, 2) void uvsim_violation(const char *fmt, ...);
+__printf(1, 2) void uvsim_complain(const char *fmt, ...);	/* takes the lock */
 
 /* access.c: no lock */
 bool uvsim_read_u64(u64 addr, u64 *value);
@@ -257,6 +261,7 @@ static inline enum page_state uvsim_page_state(const struct page_meta *page)
 	return page->place & PAGE_STATE;
 }
 
+struct page_meta *uvsim_placed_page(u64 abs, struct uvsim_conf **conf, u64 *gaddr);
 void uvsim_take_away(struct page_meta *page, enum page_state state);
 u32 uvsim_walk(const struct uvsim_conf *conf, u64 gaddr, u64 *abs);
 bool uvsim_is_mapped(const struct uvsim_conf *conf, const struct page_meta *page);
@@ -311,13 +316,21 @@ void uvsim_busy_answer(u64 handle, const void *block, u16 len);
 u16 uvsim_busy_cmd(u64 handle);
 
 /* sie.c */
-void uvsim_enter_sie(struct uvsim_sd *sd, unsigned long *gprs);	/* takes the lock */
+void uvsim_enter_sie(struct uvsim_sd *sd, struct pt_regs *regs);	/* takes the lock */
 void uvsim_intercept(struct uvsim_sd *sd, u8 code, u16 ipa, u32 ipb);
 
 /* script.c */
+bool uvsim_scripted(bool protected);
 void uvsim_script_plain(struct uvsim_sd *sd, unsigned long *gprs);
 void uvsim_script_protected(struct uvsim_sd *sd, struct uvsim_conf *conf,
 			    struct uvsim_cpu *cpu);
+
+/* run.c, vm.c, pvguest.c: guests that run; no lock */
+void uvsim_run(struct pt_regs *regs, struct kvm_s390_sie_block *sie, u64 cpu_handle);
+bool uvsim_conf_runs(u64 conf_handle);
+void uvsim_pv_before_uvc(u16 cmd, const void *block);
+int uvsim_start_vms(void);
+void uvsim_stop_vms(void);
 
 /* trap.c: no lock */
 bool uvsim_sie_is_real(void);
@@ -347,5 +360,6 @@ UVSIM_FILE(objects);
 UVSIM_FILE(violations);
 UVSIM_FILE(qui);
 UVSIM_FILE(script);
+UVSIM_FILE(sie);
 
 #endif /* UVSIM_H */

@@ -17,9 +17,8 @@
 static u64 nr_violations;
 static char violation_text[UVSIM_MAX_TEXTS][112];
 
-__printf(1, 2) void uvsim_violation(const char *fmt, ...)
+static __printf(1, 0) void add_violation(const char *fmt, va_list args)
 {
-	va_list args;
 	char *text;
 	int n;
 
@@ -28,11 +27,32 @@ __printf(1, 2) void uvsim_violation(const char *fmt, ...)
 		text = violation_text[nr_violations];
 		n = scnprintf(text, sizeof(violation_text[0]), "cmd 0x%04x tgid %d: ",
 			      uvsim_current_cmd, current->tgid);
-		va_start(args, fmt);
 		vscnprintf(text + n, sizeof(violation_text[0]) - n, fmt, args);
-		va_end(args);
 	}
 	nr_violations++;
+}
+
+void uvsim_violation(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	add_violation(fmt, args);
+	va_end(args);
+}
+
+/* The same for who does not have the lock: what a guest does and we cannot */
+void uvsim_complain(const char *fmt, ...)
+{
+	unsigned long flags;
+	va_list args;
+
+	spin_lock_irqsave(&uvsim_lock, flags);
+	uvsim_current_cmd = 0;
+	va_start(args, fmt);
+	add_violation(fmt, args);
+	va_end(args);
+	spin_unlock_irqrestore(&uvsim_lock, flags);
 }
 
 int uvsim_violations_show(struct seq_file *m, void *v)

@@ -1,0 +1,674 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * uvsim: what is different while a protected guest runs
+ *
+ * Its pages. The host has them encrypted; the guest gets a copy in clear in a page
+ * of ours, which goes back encrypted with a fresh component when the host exports
+ * the page, and when a dump begins.
+ *
+ * Its instructions. The host sees what format 4 of the state description shows:
+ * the registers that it needs, operands in the SIDA; what is not an instruction
+ * for the host the Ultravisor does itself. A CPU that comes back to SIE gets the
+ * results from there, and the one interruption that the host may have for it.
+ *
+ * vm->lock is held unless it says otherwise; uvsim_lock is taken inside of it.
+ */
+#include <linux/mm.h>
+#include <linux/string.h>
+#include <asm/facility.h>
+#include <asm/uv.h>
+#include "guest.h"
+
+#define UVC_GUEST_QUI		0x0001
+#define UVC_GUEST_SHARE		0x1000
+#define UVC_GUEST_UNSHARE	0x1001
+#define UVC_GUEST_UNSHARE_ALL	0x1002
+
+static int crypt(const struct uvsim_conf *conf, u64 component, void *page, bool encrypt)
+{
+	u64 nonce0;
+
+	memcpy(&nonce0, conf->nonce, 8);
+	return uvsim_xts_page((u64)page, conf->xts_key, nonce0, component, encrypt);
+}
+
+/* ---- pages ---- */
+
+/* No trace of a page in clear is left in memory that the host gets */
+static void free_plain(struct gpage *page)
+{
+	if (!page->plain)
+		return;
+	memzero_explicit(page->plain, PAGE_SIZE);
+	free_page((unsigned long)page->plain);
+	page->plain = NULL;
+}
+
+static int not_secure(struct gcpu *g, u64 abs)
+{
+	g->fault = abs;
+	g->fault_code = 0x3e;
+	return G_HOST;
+}
+
+static int clear_page_of(struct gcpu *g, struct gpage *page, struct page_meta *meta,
+			 const void *host)
+{
+	page->plain = (u8 *)__get_free_page(GFP_ATOMIC | __GFP_NOWARN);
+	if (!page->plain)
+		return G_AGAIN;
+	memcpy(page->plain, host, PAGE_SIZE);
+	if (crypt(g->conf, meta->component, page->plain, false)) {
+		free_plain(page);
+		return G_AGAIN;
+	}
+	uvsim_count(STAT_PV_PAGE);
+	return 0;
+}
+
+/**
+ * uvsim_pv_page() - what the guest gets to see of a page of the host
+ * @g: guest CPU
+ * @page: has the host's address; that is replaced unless the page is shared
+ * @abs: guest absolute address
+ * @host: kernel address of the host's page
+ *
+ * Return: 0, G_HOST with the fault that makes the host import the page, G_AGAIN.
+ */
+int uvsim_pv_page(struct gcpu *g, struct gpage *page, u64 abs, u64 host)
+{
+	struct page_meta *meta;
+	u64 phys, addr;
+	int rc = 0;
+	u32 ret;
+
+	spin_lock(&uvsim_lock);
+	ret = uvsim_find_page(g->conf, abs, &meta, &phys, &addr);
+	if (ret != RC_OK) {
+		rc = ret == RC_NOT_MAPPED ? G_AGAIN : not_secure(g, abs);
+	} else if (addr != host) {
+		rc = G_AGAIN;
+	} else if (!(meta->place & PAGE_MASK)) {
+		rc = not_secure(g, abs);
+	} else if (uvsim_page_state(meta) == STATE_SECURE) {
+		if (!page->plain)
+			rc = clear_page_of(g, page, meta, (void *)addr);
+		page->host = (u64)page->plain | (page->host & ~PAGE_MASK);
+	} else if (uvsim_page_state(meta) == STATE_SHARED) {
+		free_plain(page);
+	} else {
+		rc = not_secure(g, abs);
+	}
+	spin_unlock(&uvsim_lock);
+	return rc;
+}
+
+/* The host's page as the guest has it now, encrypted. With both locks. */
+static void flush(struct uvsim_conf *conf, struct gpage *page, struct page_meta *meta)
+{
+	u64 phys = meta->place & PAGE_MASK, addr;
+
+	uvsim_shadow_unmap(page);
+	if (page->plain && page->host & GPAGE_DIRTY && uvsim_page_state(meta) == STATE_SECURE &&
+	    phys) {
+		addr = uvsim_abs_to_virt(phys, PAGE_SIZE);
+		if (addr) {
+			memcpy((void *)addr, page->plain, PAGE_SIZE);
+			uvsim_secure_page(conf, meta, phys, addr);
+			uvsim_count(STAT_PV_FLUSH);
+		}
+	}
+	page->host = 0;
+}
+
+void uvsim_pv_drop(struct gvm *vm, struct gpage *page)
+{
+	page->host = 0;
+	free_plain(page);
+}
+
+/* What is going to happen to one page, or to all of them */
+struct going {
+	u64 handle, paddr, gaddr;
+	bool keep;		/* the host gets what the guest has */
+};
+
+static void page_goes(struct gvm *vm, void *arg)
+{
+	struct gchunk *c = uvsim_vm_chunk(vm, ((struct going *)arg)->gaddr);
+	struct going *going = arg;
+	struct uvsim_conf *conf;
+	struct page_meta *meta;
+	struct gpage *page;
+	unsigned long flags;
+	u64 gaddr;
+
+	if (!c)
+		return;
+	page = &c->page[going->gaddr >> PAGE_SHIFT & 0xff];
+	spin_lock_irqsave(&uvsim_lock, flags);
+	meta = uvsim_placed_page(going->paddr, &conf, &gaddr);
+	if (meta && conf->handle == going->handle && gaddr == going->gaddr && going->keep)
+		flush(conf, page, meta);
+	spin_unlock_irqrestore(&uvsim_lock, flags);
+	uvsim_shadow_unmap(page);
+	uvsim_pv_drop(vm, page);
+}
+
+/* The host is about to export or destroy the page at an absolute address */
+static void before_page_goes(u64 paddr, bool export)
+{
+	struct going going = { .paddr = paddr, .keep = export };
+	struct uvsim_conf *conf;
+	unsigned long flags;
+
+	spin_lock_irqsave(&uvsim_lock, flags);
+	if (uvsim_placed_page(paddr, &conf, &going.gaddr))
+		going.handle = conf->handle;
+	spin_unlock_irqrestore(&uvsim_lock, flags);
+	if (going.handle)
+		uvsim_call_vm(going.handle, page_goes, &going);
+}
+
+static void all_pages_go(struct gvm *vm, void *arg)
+{
+	struct going *going = arg;
+	struct uvsim_conf *conf;
+	struct gchunk *c;
+	unsigned long flags, chunk;
+	unsigned int i;
+	u64 first;
+
+	xa_for_each(&vm->chunks, chunk, c) {
+		first = (u64)chunk << 8;
+		for (i = 0; i < ARRAY_SIZE(c->page); i++) {
+			if (!c->page[i].plain && !c->page[i].host)
+				continue;
+			spin_lock_irqsave(&uvsim_lock, flags);
+			conf = uvsim_find_conf(going->handle);
+			if (going->keep && conf && first + i < conf->len >> PAGE_SHIFT)
+				flush(conf, &c->page[i], &conf->pages[first + i]);
+			spin_unlock_irqrestore(&uvsim_lock, flags);
+			uvsim_shadow_unmap(&c->page[i]);
+			c->page[i].host = 0;
+			if (!going->keep)
+				free_plain(&c->page[i]);
+		}
+	}
+}
+
+/* All pages of a configuration: as the guest has them, or gone */
+static void before_all_pages(u64 handle, bool keep)
+{
+	struct going going = { .handle = handle, .keep = keep };
+
+	if (handle)
+		uvsim_call_vm(handle, all_pages_go, &going);
+}
+
+/**
+ * uvsim_pv_before_uvc() - an Ultravisor call of the host is going to be executed
+ * @cmd: command
+ * @block: the host's control block, its header and the parameters are readable
+ *
+ * Context: no lock. The call may fail for a reason of its own.
+ */
+void uvsim_pv_before_uvc(u16 cmd, const void *block)
+{
+	const struct uvsim_cb_nodata *cb = block;
+
+	switch (cmd) {
+	case 0x0201:
+	case 0x0202:
+		before_page_goes(((const struct uvsim_cb_hpage *)block)->paddr, cmd == 0x0201);
+		break;
+	case 0x0340:
+	case 0x0400:
+		before_all_pages(cb->handle, true);
+		break;
+	case 0x0101:
+	case 0x0102:
+		before_all_pages(cb->handle, false);
+		break;
+	}
+}
+
+/* Before somebody else works on a page, by debugfs; no lock */
+void uvsim_pv_before_page_op(u64 handle)
+{
+	before_all_pages(handle, true);
+}
+
+/* ---- what the host sees ---- */
+
+static u8 *sida(struct gcpu *g)
+{
+	return __va(g->sie->sidad & PAGE_MASK);
+}
+
+static u64 *shown_gprs(struct gcpu *g)
+{
+	return ((struct uvsim_sd *)g->sie)->pv_gprs;
+}
+
+static void show(struct gcpu *g, u8 code, const u16 *insn)
+{
+	memcpy(shown_gprs(g), g->r, 16 * sizeof(u64));
+	/* KVM puts them into its copy */
+	g->sie->gg14 = g->r[14];
+	g->sie->gg15 = g->r[15];
+	if (code == ICPT_PV_INSTR) {
+		g->cpu->in_instruction = true;
+		g->cpu->regs.flags |= UVSIM_CPU_IN_INSTRUCTION;
+	}
+	uvsim_intercept((struct uvsim_sd *)g->sie, code, insn[0], (u32)insn[1] << 16 | insn[2]);
+	uvsim_count(STAT_INTERCEPT);
+}
+
+void uvsim_pv_irq_enabled(struct gcpu *g)
+{
+	static const u16 none[3];
+
+	uvsim_intercept((struct uvsim_sd *)g->sie, ICPT_INT_ENABLE, none[0], 0);
+}
+
+/* Interruption masks, clocks and the control registers that have masks; no lock */
+void uvsim_pv_show_psw(struct gcpu *g)
+{
+	struct kvm_s390_sie_block *sie = g->sie;
+
+	sie->gpsw.mask = (g->mask & (PSWM_IO | PSWM_EXT | PSWM_MCHK | PSWM_WAIT)) |
+		(sie->gpsw.mask & (3UL << 44)) | PSWM_EA | PSWM_BA;
+	sie->gpsw.addr = 0;
+	sie->gcr[0] = g->cr[0];
+	sie->gcr[6] = g->cr[6];
+	sie->gcr[14] = g->cr[14];
+	sie->cputm = g->cputm;
+	sie->ckc = g->ckc;
+}
+
+void uvsim_guest_facilities(struct gcpu *g, u64 *list)
+{
+	if (!g->conf) {
+		memcpy(list, __va(g->sie->fac & ~7U), 16 * sizeof(u64));
+		return;
+	}
+	uvsim_host_facilities(list);
+	list[2] |= 1UL << (63 - 158 % 64);
+}
+
+/* ---- instructions ---- */
+
+static int sigp(struct gcpu *g, const u16 *insn)
+{
+	unsigned int order = uvsim_operand_s(g, insn[1]) & 0xff;
+	u64 *r1 = &g->r[insn[0] >> 4 & 15], parm = g->r[(insn[0] >> 4 & 15) | 1];
+	u16 num = g->r[insn[0] & 15];
+	struct uvsim_cpu *cpu;
+
+	switch (order) {
+	case 0x06:	/* restart: when the host has started the CPU */
+		if (num < GVM_MAX_CPUS)
+			set_bit(num, g->vm->restart);
+		return G_INTERCEPT;
+	case 0x0d:	/* set prefix of a stopped CPU */
+		spin_lock(&uvsim_lock);
+		cpu = uvsim_find_cpu_num(g->conf->handle, num);
+		if (cpu)
+			cpu->regs.prefix = parm & 0x7fffe000;
+		spin_unlock(&uvsim_lock);
+		uvsim_set_gcc(g, cpu ? 0 : 3);
+		return G_DONE;
+	case 0x12:	/* set architecture */
+		*r1 = (*r1 & ~0xffffffffUL) | 0x100;
+		uvsim_set_gcc(g, 1);
+		return G_DONE;
+	}
+	return G_INTERCEPT;
+}
+
+static int diagnose(struct gcpu *g, const u16 *insn)
+{
+	unsigned int r1 = insn[0] >> 4 & 15;
+	u64 subcode = g->r[insn[0] & 15];
+
+	switch (uvsim_operand_s(g, insn[1]) & 0xffff) {
+	case 0x308:
+		if (subcode == 5 || subcode == 6) {
+			g->r[(r1 + 1) & 15] = 0x102;	/* no IPL parameters to be had */
+			return G_DONE;
+		}
+		return G_INTERCEPT;
+	case 0x44:
+	case 0x9c:
+	case 0x288:
+	case 0x501:
+		return G_INTERCEPT;
+	case 0x318:
+		return G_DONE;
+	}
+	return 6;
+}
+
+/* UVCs of the guest: condition code and response are in the block */
+static int guest_uvc(struct gcpu *g, u16 *insn)
+{
+	struct uv_cb_qui qui = {};
+	struct uv_cb_share block;
+	u64 a = g->r[insn[1] & 15], abs;
+	struct page_meta *meta;
+	struct gchunk *c;
+	u32 ret = RC_INV_CMD;
+	u16 len;
+	int rc;
+
+	if (insn[1] & 0xff00 || a & 7)
+		return 6;
+	rc = uvsim_g_read(g, a, &block, sizeof(block.header));
+	if (rc)
+		return rc;
+	len = block.header.len;
+	switch (block.header.cmd) {
+	case UVC_GUEST_QUI:
+		len = min_t(u16, len, sizeof(qui));
+		if (len < 0x28)
+			return 6;
+		rc = uvsim_g_read(g, a, &qui, len);
+		if (rc)
+			return rc;
+		memset((u8 *)&qui + sizeof(qui.header), 0, sizeof(qui) - sizeof(qui.header));
+		qui.inst_calls_list[0] = 1UL << 63 | 1UL << (63 - 8) | 1UL << (63 - 9) |
+			1UL << (63 - 10);
+		qui.header.rc = qui.header.len < 0xa0 ? 0x100 : 1;
+		rc = uvsim_g_write(g, a, &qui, len);
+		if (!rc)
+			uvsim_set_gcc(g, qui.header.rc != 1);
+		return rc;
+	case UVC_GUEST_SHARE:
+	case UVC_GUEST_UNSHARE:
+		if (len != sizeof(block)) {
+			ret = RC_INV_LEN;
+			break;
+		}
+		rc = uvsim_g_read(g, a, &block, sizeof(block));
+		if (rc)
+			return rc;
+		abs = uvsim_g_prefixed(g, block.paddr & PAGE_MASK);
+		/* there, and as the guest has it */
+		if (!uvsim_g_page(g, abs, true, &rc))
+			return rc;
+		c = uvsim_vm_chunk(g->vm, abs);
+		spin_lock(&uvsim_lock);
+		meta = &g->conf->pages[abs >> PAGE_SHIFT];
+		flush(g->conf, &c->page[abs >> PAGE_SHIFT & 0xff], meta);
+		free_plain(&c->page[abs >> PAGE_SHIFT & 0xff]);
+		if (block.header.cmd == UVC_GUEST_SHARE)
+			ret = uvsim_share_page(g->conf, abs);
+		else
+			ret = uvsim_unshare_page(g->conf, abs);
+		spin_unlock(&uvsim_lock);
+		if (ret == RC_PAGE_PINNED) {
+			/* the host has to unpin it, then once more */
+			block.paddr = abs;
+			memcpy(sida(g), &block, sizeof(block));
+			show(g, ICPT_PV_NOTIFY, insn);
+			g->addr -= g->ilc;
+			return G_LEAVE;
+		}
+		if (ret == RC_PAGE_NOT_SHARED)
+			ret = RC_OK;
+		break;
+	case UVC_GUEST_UNSHARE_ALL:
+		uvsim_complain("guest UVC unshare all");
+		break;
+	default:
+		/* others are not installed */
+		break;
+	}
+	block.header.rc = ret;
+	block.header.rrc = ret >> 16;
+	rc = uvsim_g_write(g, a, &block, sizeof(block.header));
+	if (!rc)
+		uvsim_set_gcc(g, ret != RC_OK);
+	return rc;
+}
+
+static int service_call(struct gcpu *g, const u16 *insn)
+{
+	u64 sccb = (u32)g->r[insn[1] & 15];
+	u16 len = 0;
+	int rc;
+
+	rc = uvsim_g_real(g, sccb, &len, 2, false);
+	if (!rc)
+		rc = uvsim_g_real(g, sccb, sida(g), clamp_t(u32, len, 8, PAGE_SIZE), false);
+	if (rc)
+		return rc;
+	g->vcpu->pend_addr = sccb;
+	g->vm->sccb = sccb;
+	g->vcpu->pending = PEND_SCCB;
+	return G_INTERCEPT;
+}
+
+static int store_system_information(struct gcpu *g, const u16 *insn)
+{
+	u64 a = uvsim_operand_s(g, insn[1]), v;
+	int rc = 0;
+
+	if ((u32)g->r[0] >> 28) {
+		if (a & ~PAGE_MASK)
+			return 6;
+		rc = uvsim_g_write(g, a, &v, 0);	/* is it there */
+		if (rc)
+			return rc;
+	}
+	memset(sida(g), 0, PAGE_SIZE);
+	g->vcpu->pend_addr = a;
+	g->vcpu->pending = PEND_STSI;
+	return G_INTERCEPT;
+}
+
+static int test_protection(struct gcpu *g, const u16 *insn)
+{
+	u64 a = uvsim_operand_s(g, insn[1]), abs;
+	int rc;
+
+	rc = uvsim_g_translate(g, uvsim_g_asce(g, false), 0, a, true, &abs);
+	if (rc >= G_HOST)
+		return rc;
+	if (!rc && abs >= g->conf->len)
+		return 5;
+	uvsim_set_gcc(g, !rc ? 0 : rc == 4 ? 1 : 3);
+	return G_DONE;
+}
+
+/* What the Ultravisor does itself, or shows to the host. As uvsim_emulate(). */
+static int instruction(struct gcpu *g, u16 *insn)
+{
+	u64 a = uvsim_operand_s(g, insn[1]), v;
+	u32 list[32] = {};
+	u32 w;
+	u16 h;
+	int rc;
+
+	switch (insn[0] >> 8) {
+	case 0xae:
+		return sigp(g, insn);
+	case 0x83:
+		return diagnose(g, insn);
+	}
+	switch (insn[0]) {
+	case 0xb202:	/* STIDP */
+		if (a & 7)
+			return 6;
+		v = 0xff00000085610000UL;
+		return uvsim_g_write(g, a, &v, 8);
+	case 0xb210:	/* SPX */
+		if (a & 3)
+			return 6;
+		rc = uvsim_g_read(g, a, &w, 4);
+		if (rc)
+			return rc;
+		g->prefix = w & 0x7fffe000;
+		*(u32 *)sida(g) = g->prefix;
+		show(g, ICPT_PV_NOTIFY, insn);
+		return G_LEAVE;
+	case 0xb211:	/* STPX */
+		if (a & 3)
+			return 6;
+		w = g->prefix;
+		return uvsim_g_write(g, a, &w, 4);
+	case 0xb212:	/* store CPU address */
+		if (a & 1)
+			return 6;
+		h = g->cpu->num;
+		return uvsim_g_write(g, a, &h, 2);
+	case 0xb2b1:	/* STFL */
+		uvsim_guest_facilities(g, (u64 *)list);
+		return uvsim_g_lowcore(g, 0xc8, list, 4, true);
+	case 0xb220:
+		return service_call(g, insn);
+	case 0xb27d:
+		return store_system_information(g, insn);
+	case 0xb229: case 0xb22a: case 0xb22b:	/* ISKE, RRBE, SSKE: no keys */
+		return G_DONE;
+	case 0xb9af:	/* PFMF: keys or zeros */
+		return 1;
+	case 0xb9ab:	/* ESSA */
+		return 1;
+	case 0xb236:	/* TPI: nothing there */
+		uvsim_set_gcc(g, 0);
+		return G_DONE;
+	/* I/O: no subchannels, no CHSC */
+	case 0xb230: case 0xb231: case 0xb232: case 0xb233: case 0xb234: case 0xb235:
+	case 0xb238: case 0xb239: case 0xb23a: case 0xb23b: case 0xb23c: case 0xb25f:
+	case 0xb276:
+		uvsim_set_gcc(g, 3);
+		return G_DONE;
+	case 0xb9a4:
+		return guest_uvc(g, insn);
+	case 0xe501:
+		return test_protection(g, insn);
+	}
+	uvsim_complain("opcode %04x %04x %04x of a protected guest at %llx", insn[0], insn[1],
+		       insn[2], g->addr - g->ilc);
+	return 1;
+}
+
+int uvsim_pv_instruction(struct gcpu *g, u16 *insn)
+{
+	struct gvcpu *vcpu = g->vcpu;
+	int rc;
+
+	vcpu->pending = PEND_GPRS;
+	vcpu->ipa = insn[0];
+	vcpu->ipb = (u32)insn[1] << 16 | insn[2];
+	rc = instruction(g, insn);
+	if (rc != G_INTERCEPT) {
+		vcpu->pending = PEND_NONE;
+		return rc;
+	}
+	show(g, ICPT_PV_INSTR, insn);
+	return G_LEAVE;
+}
+
+/* The instruction that was intercepted ends with what the host has made of it */
+static int complete_instruction(struct gcpu *g)
+{
+	struct kvm_s390_sie_block *sie = g->sie;
+	struct gvcpu *vcpu = g->vcpu;
+	u16 insn[3] = { vcpu->ipa, vcpu->ipb >> 16, vcpu->ipb };
+	enum pending pending = vcpu->pending;
+	u64 cc = sie->gpsw.mask >> 44 & 3;
+	u16 len = *(u16 *)sida(g);
+	int rc = 0;
+
+	if (pending == PEND_SCCB) {
+		rc = uvsim_g_real(g, vcpu->pend_addr, sida(g),
+				  clamp_t(u32, len, 8, PAGE_SIZE), true);
+		/* of a service call the Ultravisor sets the condition code */
+		cc = 0;
+		sie->gpsw.mask &= ~(3UL << 44);
+	} else if (pending == PEND_STSI && (u32)g->r[0] >> 28 && !cc) {
+		rc = uvsim_g_access(g, vcpu->pend_addr, sida(g), PAGE_SIZE, false, true);
+	}
+	if (rc)
+		return rc;
+	memcpy(g->r, shown_gprs(g), 16 * sizeof(u64));
+	if (sie->iictl != IICTL_CODE_SPECIFICATION && sie->iictl != IICTL_CODE_OPERAND)
+		uvsim_set_gcc(g, cc);
+	g->cpu->regs.flags &= ~UVSIM_CPU_IN_INSTRUCTION;
+	g->cpu->in_instruction = false;
+	vcpu->pending = PEND_NONE;
+	if (pending == PEND_SCCB) {
+		show(g, ICPT_PV_NOTIFY, insn);
+		return G_LEAVE;
+	}
+	return 0;
+}
+
+static int inject(struct gcpu *g)
+{
+	struct kvm_s390_sie_block *sie = g->sie;
+	u32 parm = 0;
+	u16 ilc[2] = { 4 };
+	int rc = 0;
+
+	switch (sie->iictl) {
+	case IICTL_CODE_NONE:
+		return 0;
+	case IICTL_CODE_EXT:
+		if (!(g->mask & PSWM_EXT))
+			uvsim_complain("external interruption %x for CPU %u, which is disabled",
+				       sie->eic, g->cpu->num);
+		if (sie->eic == 0x2401)	/* the address of the SCCB is not the host's to say */
+			parm = (sie->eiparams & ~7U ? g->vm->sccb & ~7U : 0) | (sie->eiparams & 7);
+		rc = uvsim_deliver_ext(g, sie->eic, sie->eic == 0x2401 ? 0 : sie->extcpuaddr, parm);
+		break;
+	case IICTL_CODE_IO:
+		if (!(g->mask & PSWM_IO))
+			uvsim_complain("I/O interruption for CPU %u, which is disabled",
+				       g->cpu->num);
+		rc = uvsim_g_lowcore(g, 0xb8, &sie->subchannel_id, 12, true);
+		if (!rc)
+			rc = uvsim_swap_psw(g, 0x170, 0x1f0);
+		break;
+	case IICTL_CODE_RESTART:
+		clear_bit(g->cpu->num, g->vm->restart);
+		rc = uvsim_swap_psw(g, 0x120, 0x1a0);
+		break;
+	case IICTL_CODE_SPECIFICATION:
+	case IICTL_CODE_OPERAND:
+		ilc[1] = sie->iictl == IICTL_CODE_SPECIFICATION ? 0x06 : 0x15;
+		rc = uvsim_g_lowcore(g, 0x8c, ilc, sizeof(ilc), true);
+		if (!rc)
+			rc = uvsim_swap_psw(g, 0x150, 0x1d0);
+		break;
+	default:
+		uvsim_complain("injection %x is not simulated", sie->iictl);
+	}
+	if (rc < G_HOST)
+		sie->iictl = IICTL_CODE_NONE;
+	return rc;
+}
+
+/**
+ * uvsim_pv_enter() - what is to be done when a CPU enters SIE
+ * @g: guest CPU
+ *
+ * Return: 0: the CPU runs, a program interruption code after an invalid new PSW,
+ * G_HOST, G_AGAIN, G_LEAVE.
+ */
+int uvsim_pv_enter(struct gcpu *g)
+{
+	int rc = 0;
+
+	if (g->vcpu->pending)
+		rc = complete_instruction(g);
+	if (!rc && test_bit(g->cpu->num, g->vm->restart) && g->sie->iictl != IICTL_CODE_RESTART) {
+		rc = uvsim_swap_psw(g, 0x120, 0x1a0);
+		if (rc < G_HOST)
+			clear_bit(g->cpu->num, g->vm->restart);
+	}
+	return rc ?: inject(g);
+}

@@ -131,7 +131,7 @@ vmm_prepare() {
 	build_vmm >"$vmm/files"
 	"$tools/seimg" info "$images/good.se" --host-private-key "$images/host.key" \
 		--plain "$vmm/plain" --memory 16 >"$vmm/info"
-	"$tools/seimg" regs -o "$vmm/regs" --cpus 4
+	"$tools/dumpcmp" regs -o "$vmm/regs" --cpus 4
 	get_addresses
 	make_scenarios
 	{
@@ -222,7 +222,7 @@ expect() {
 }
 
 compare() {
-	"$tools/seimg" compare --plain "$vmm/expected.plain" --regs "$vmm/expected.regs" \
+	"$tools/dumpcmp" compare --plain "$vmm/expected.plain" --regs "$vmm/expected.regs" \
 		"$vmm/$1.elf"
 }
 

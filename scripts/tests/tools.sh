@@ -30,7 +30,7 @@ make_images() {
 	"$tools/seimg" build --from-dump small.bin --host-key host.crt --cck cck.bin \
 		--allow-dump -o small.se
 	for f in good forbidden slots readable small; do
-		"$tools/seimg" keys $f.se --host-private-key host.key >$f.key
+		"$tools/seimg" keys $f.se --host-private-key host.key -f -o $f.key
 	done
 	sed "s/[^ ]*$/$(openssl rand -hex 32)/" good.key >wrong.key
 	head -c $(($(stat -c %s good.se) / 2)) good.se >truncated.se
@@ -94,8 +94,8 @@ dump_of_pages() {
 	"$tools/seimg" build -o "$share/image" --from-dump "$images/small.bin" \
 		--host-key "$images/host.crt" --cck "$images/cck.bin" --allow-dump \
 		--plain "$share/plain" --memory 1
-	"$tools/seimg" keys "$share/image" --host-private-key "$images/host.key" >"$share/key"
-	"$tools/seimg" regs -o "$share/registers" --cpus 2
+	"$tools/seimg" keys "$share/image" --host-private-key "$images/host.key" -o "$share/key"
+	"$tools/dumpcmp" regs -o "$share/registers" --cpus 2
 	{
 		echo "share /share"
 		echo "$load"
@@ -125,7 +125,7 @@ dump_of_pages() {
 		die "readable without the key: pages $(cat "$share/readable")"
 	for i in dump swapped; do
 		"$TOP/scripts/zgetdump" -k "$images/cck.bin" "$share/$i" "$share/$i.decrypted"
-		"$tools/seimg" compare --plain "$share/plain" --regs "$share/registers" \
+		"$tools/dumpcmp" compare --plain "$share/plain" --regs "$share/registers" \
 			"$share/$i.decrypted"
 	done
 }
@@ -134,7 +134,7 @@ dump_of_pages() {
 decrypted_right() {
 	rm -f "$BUILD/flip/decrypted"
 	"$TOP/scripts/zgetdump" -k owner/cck.bin "$1" "$BUILD/flip/decrypted" &&
-		"$tools/seimg" compare --plain owner/memory.plain --regs host/registers \
+		"$tools/dumpcmp" compare --plain owner/memory.plain --regs host/registers \
 			"$BUILD/flip/decrypted"
 }
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause) */
 /*
  * What the test programs of this directory have in common: TAP, and a directory
  * to work in. Each defines its functions itself, as it is one file.

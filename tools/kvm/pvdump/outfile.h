@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/* SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause) */
 /*
  * Output files of pvdump and seimg: a file appears under its name when it is
  * complete and on the disk, or not at all, and nothing that the user did not

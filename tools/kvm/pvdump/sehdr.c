@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+// SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /*
  * Finds and checks the parts of a Secure Execution image, see sehdr.h. What is
  * in an image comes from somebody else: every size and address is looked at

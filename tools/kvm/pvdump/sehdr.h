@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/* SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause) */
 /*
  * Layout of IBM Secure Execution images: the SE header (version 1), the IPL
  * parameter block (IPIB) that describes the image's components, and a parser
@@ -15,7 +15,9 @@
 #include <linux/types.h>
 #include <stddef.h>
 
+#ifndef ARRAY_SIZE
 #define ARRAY_SIZE(x)		(sizeof(x) / sizeof((x)[0]))
+#endif
 
 #define SE_PAGE			4096UL
 #define SE_PAGE_UP(x)		(((x) + SE_PAGE - 1) & ~(SE_PAGE - 1))

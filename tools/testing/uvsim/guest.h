@@ -124,6 +124,7 @@ struct gvcpu {
 	struct list_head list;
 	struct kvm_s390_sie_block *sie;
 	struct raise raise;
+	bool raised;		/* SIE is over, though it is executed once more */
 	/* protected: the instruction that the host completes */
 	enum pending pending;
 	u16 ipa;
@@ -312,7 +313,7 @@ bool uvsim_gmap_gone(struct gmap *gmap);
 void uvsim_release_gmap(struct gmap *gmap);
 int uvsim_watch_gmaps(bool on);
 int uvsim_watch_pte(u64 *ptep, bool write, u64 *value);
-unsigned long uvsim_sie_address(void);
+bool uvsim_in_sie(unsigned long *addr);
 unsigned long uvsim_host_space(void);
 u8 *uvsim_host_lowcore(void);
 void uvsim_host_facilities(u64 *list);

@@ -411,7 +411,7 @@ static void raise(struct world *w, struct pt_regs *regs)
 	r->psw[1] = regs->psw.addr;
 	switch (w->raise) {
 	case RAISE_PGM:
-		r->psw[1] = uvsim_sie_address();
+		w->g.vcpu->raised = uvsim_in_sie((unsigned long *)&r->psw[1]);
 		r->data[0] = (u64)(4 << 16 | w->g.fault_code) << 32;
 		r->data[1] = w->g.fault | 0x400;
 		break;
@@ -548,6 +548,10 @@ void uvsim_run(struct pt_regs *regs, struct kvm_s390_sie_block *sie, u64 cpu_han
 	g->vcpu = uvsim_find_vcpu(g->vm, sie);
 	if (!g->vcpu)
 		goto out;
+	if (g->vcpu->raised) {
+		g->vcpu->raised = false;
+		goto out;
+	}
 	uvsim_count(STAT_ENTER);
 	g->epoch = sie->epoch;
 	g->since = get_tod_clock_fast();
@@ -567,8 +571,8 @@ void uvsim_run(struct pt_regs *regs, struct kvm_s390_sie_block *sie, u64 cpu_han
 out:
 	local_irq_restore(flags);
 	if (w->bug[0])
-		panic("uvsim: in a world: class %llu code %llx at %llx %llx\n", w->bug[0], w->bug[1],
-		      w->bug[3], w->bug[2]);
+		panic("uvsim: in a world: class %llu code %llx at %llx %llx\n", w->bug[0],
+		      w->bug[1], w->bug[3], w->bug[2]);
 }
 
 static void init_lowcore(struct world *w)

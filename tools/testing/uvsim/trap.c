@@ -215,10 +215,17 @@ int uvsim_watch_pte(u64 *ptep, bool write, u64 *value)
 }
 #endif
 
-/* Where a program interruption counts as the guest's */
-unsigned long uvsim_sie_address(void)
+/*
+ * Where a program interruption counts as the guest's. True: the kernel goes on at
+ * sie_exit then, and that is before the SIE of ours.
+ */
+bool uvsim_in_sie(unsigned long *addr)
 {
-	return (unsigned long)&sie_exit - 16;
+	*addr = (unsigned long)&sie_exit - 16;
+#ifndef CIF_FPU	/* since then the address does not matter */
+	current_thread_info()->sie = 1;
+#endif
+	return sie_insn;
 }
 
 /* Operand of SACF for the address space that the kernel runs in */

@@ -34,7 +34,7 @@
 	.text
 
 /* void uvsim_world_enter(struct world *w), interruptions are disabled */
-ENTRY(uvsim_world_enter)
+SYM_CODE_START_NOALIGN(uvsim_world_enter)
 	stmg	%r6,%r15,48(%r15)
 	stg	%r15,W_HSTACK(%r2)
 	stctg	%c0,%c15,W_HCR(%r2)
@@ -49,28 +49,33 @@ ENTRY(uvsim_world_enter)
 .Lresume:
 	lmg	%r0,%r15,LC_GPRS(%r0)
 	lpswe	LC_PSW(%r0)
+SYM_CODE_END(uvsim_world_enter)
 
-ENTRY(uvsim_world_ext)
+SYM_CODE_START_NOALIGN(uvsim_world_ext)
 	stmg	%r0,%r15,LC_GPRS(%r0)
 	lghi	%r3,1
 	j	.Linterrupted
+SYM_CODE_END(uvsim_world_ext)
 
-ENTRY(uvsim_world_svc)
+SYM_CODE_START_NOALIGN(uvsim_world_svc)
 	stmg	%r0,%r15,LC_GPRS(%r0)
 	lghi	%r3,2
 	j	.Linterrupted
+SYM_CODE_END(uvsim_world_svc)
 
-ENTRY(uvsim_world_pgm)
+SYM_CODE_START_NOALIGN(uvsim_world_pgm)
 	stmg	%r0,%r15,LC_GPRS(%r0)
 	lghi	%r3,3
 	j	.Linterrupted
+SYM_CODE_END(uvsim_world_pgm)
 
-ENTRY(uvsim_world_mchk)
+SYM_CODE_START_NOALIGN(uvsim_world_mchk)
 	stmg	%r0,%r15,LC_GPRS(%r0)
 	lghi	%r3,4
 	j	.Linterrupted
+SYM_CODE_END(uvsim_world_mchk)
 
-ENTRY(uvsim_world_io)
+SYM_CODE_START_NOALIGN(uvsim_world_io)
 	stmg	%r0,%r15,LC_GPRS(%r0)
 	lghi	%r3,5
 .Linterrupted:
@@ -98,6 +103,7 @@ ENTRY(uvsim_world_io)
 	lg	%r15,W_HSTACK(%r2)
 	lmg	%r6,%r15,48(%r15)
 	br	%r14
+SYM_CODE_END(uvsim_world_io)
 
 /*
  * An interruption of the host, as the hardware makes it: a page fault while a
@@ -111,18 +117,21 @@ ENTRY(uvsim_world_io)
 	mvc	\parm(\len,%r0),R_DATA(%r14)
 .endm
 
-ENTRY(uvsim_raise_pgm)
+SYM_CODE_START_NOALIGN(uvsim_raise_pgm)
 	RAISE	0x150,0x1d0,0x8c,4
 	mvc	0xa8(8,%r0),R_DATA+8(%r14)
 	lctlg	%c0,%c0,R_CR0(%r14)
 	lpswe	0x1d0(%r0)
+SYM_CODE_END(uvsim_raise_pgm)
 
-ENTRY(uvsim_raise_ext)
+SYM_CODE_START_NOALIGN(uvsim_raise_ext)
 	RAISE	0x130,0x1b0,0x80,8
 	lctlg	%c0,%c0,R_CR0(%r14)
 	lpswe	0x1b0(%r0)
+SYM_CODE_END(uvsim_raise_ext)
 
-ENTRY(uvsim_raise_io)
+SYM_CODE_START_NOALIGN(uvsim_raise_io)
 	RAISE	0x170,0x1f0,0xb8,12
 	lctlg	%c0,%c0,R_CR0(%r14)
 	lpswe	0x1f0(%r0)
+SYM_CODE_END(uvsim_raise_io)

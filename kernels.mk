@@ -32,7 +32,8 @@ PATHS_6.1 := kvm/s390/pv_dump=kvm/s390x/pv_dump arch/s390/kvm/s390/=arch/s390/kv
 AS_IS_SKIPS_6.1 := pv.tracepoints_tell_each_step vm.sysfs_tells_what_info_tells \
 	dumping.failing_allocations_and_copies_lose_nothing \
 	dumping.end_and_new_dump_race_with_dump_calls \
-	dumping.disable_and_new_life_race_with_dump_calls
+	dumping.disable_and_new_life_race_with_dump_calls \
+	pv.vcpus_created_between_dumps_are_not_blocked_for_ever
 AS_IS_SKIPS_6.1 += $(addprefix qui.,$(addsuffix .capability_is_off_or_right, \
 	stor_state_2m stor_state_absurd finalize_0 finalize_absurd))
 # What the series leaves as it is on purpose, and why
@@ -51,7 +52,9 @@ AS_IS_XFAILS_6.1 += dumping.cpu_dump_in_the_middle_of_disable dumping.complete_w
 # vcpus stay in KVM_RUN and spin, and can get back into SIE
 AS_IS_XFAILS_6.1 += pv.init_makes_running_vcpus_leave pv.init_makes_waiting_vcpus_leave \
 	pv.crypto_attribute_does_not_let_running_vcpus_run pv.dumps_race_with_kvm_run \
-	dumping.crypto_attribute_does_not_unblock dumping.new_vcpu_is_blocked_and_dumpable
+	dumping.crypto_attribute_does_not_unblock dumping.new_vcpu_is_blocked_and_dumpable \
+	pv.refused_init_does_not_end_a_vcpu_loop \
+	pv.vcpus_created_during_a_dump_are_blocked_from_the_start
 # completion data that could not be delivered is lost
 AS_IS_XFAILS_6.1 += dumping.complete_efault_keeps_the_data \
 	dumping.nothing_but_complete_after_complete_efault \
@@ -63,7 +66,10 @@ AS_IS_XFAILS_6.1 += big.stor_state_takes_little_memory \
 	owner.sigkill_ends_stor_state_of_a_busy_ultravisor \
 	owner.sigkill_ends_cpu_dump_of_a_busy_ultravisor \
 	owner.sigkill_ends_complete_of_a_busy_ultravisor \
+	$(addprefix uvc.,$(addsuffix .killed_halfway_with_shared_memory, \
+		init stor_state cpu complete)) \
 	big.vm_ioctls_do_not_wait_for_all_of_stor_state big.disable_ends_stor_state \
+	big.many_vm_ioctls_and_stor_state_do_not_wait_for_each_other \
 	big.complete_ends_stor_state big.next_dump_does_not_revive_stor_state
 # blocks in front of an error are lost, and nobody learns how many
 AS_IS_XFAILS_6.1 += dumping.stor_state_beyond_the_guest_einval \
@@ -73,6 +79,8 @@ AS_IS_XFAILS_6.1 += dumping.stor_state_beyond_the_guest_einval \
 AS_IS_XFAILS_6.1 += dumping.stor_state_address_must_be_on_a_mib \
 	dumping.stor_state_length_must_be_a_multiple \
 	dumping.stor_state_success_leaves_the_structure_alone \
+	$(addprefix uvc.,$(addsuffix .efault_of_the_command_is_no_change, \
+		init stor_state cpu complete)) \
 	$(addprefix qui.,$(addsuffix .capability_is_off_or_right, \
 		stor_state_8k stor_state_12k stor_state_64k stor_state_1m))
 # the commands do not look at what the Ultravisor can do

@@ -348,12 +348,6 @@ TEST_F(dumping, cpu_structures_must_be_accessible)
 	EXPECT_EQ(-EFAULT, pv_ioctl(vm->cpu[0], KVM_S390_PV_CPU_COMMAND, &cmd));
 	cmd.data = (uintptr_t)page + PAGE - 63;
 	EXPECT_EQ(-EFAULT, pv_ioctl(vm->cpu[0], KVM_S390_PV_CPU_COMMAND, &cmd));
-	/* rc cannot be delivered */
-	vm->dmp.buff_addr = (uintptr_t)self->buf;
-	cmd.data = (uintptr_t)&vm->dmp;
-	memcpy(page, &cmd, sizeof(cmd));
-	ASSERT_EQ(0, mprotect(page, PAGE, PROT_READ));
-	EXPECT_EQ(-EFAULT, xioctl(vm->cpu[0], KVM_S390_PV_CPU_COMMAND, page));
 	EXPECT_EQ(0, dump_and_verify(vm, 4));
 }
 
@@ -364,23 +358,6 @@ TEST_F(dumping, cpu_unwritable_buffer_efault)
 	EXPECT_EQ(-EFAULT, dump_cpu(vm, 0, no_access(vm->len.dump_cpu_buffer_len)));
 	EXPECT_EQ(1, vm->cmd.rc);
 	EXPECT_EQ(0, dump_and_verify(vm, 4));
-}
-
-TEST_F(dumping, undeliverable_rc_efault_but_the_dump_goes_on)
-{
-	struct vm *vm = &self->vm;
-	struct kvm_s390_pv_dmp d = { .subcmd = KVM_PV_DUMP_INIT };
-	struct kvm_pv_cmd cmd = { .cmd = KVM_PV_DUMP, .data = (uintptr_t)&d };
-	uint8_t *page = guarded_alloc(PAGE);
-
-	ASSERT_NE(NULL, page);
-	ASSERT_EQ(0, dump_and_verify(vm, 4));
-	memcpy(page, &cmd, sizeof(cmd));
-	ASSERT_EQ(0, mprotect(page, PAGE, PROT_READ));
-	EXPECT_EQ(-EFAULT, xioctl(vm->fd, KVM_S390_PV_COMMAND, page));
-	EXPECT_EQ(-EINVAL, vm_run(vm, 0, 20));
-	EXPECT_EQ(0, dump_and_verify(vm, 4));
-	EXPECT_TRUE(vm_runs(vm, 0));
 }
 
 int main(int argc, char **argv)

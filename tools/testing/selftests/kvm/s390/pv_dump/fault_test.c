@@ -3,6 +3,11 @@
  * Failures of others: UV calls that fail or are busy, buffers that end, memory that
  * there is none of. The dump goes on where it stopped.
  */
+#define _GNU_SOURCE	/* clone() */
+
+#include <sched.h>
+#include <sys/wait.h>
+
 #include "fixtures.h"
 
 TEST_F(dumping, stor_state_efault_tells_how_far_it_came)
@@ -173,18 +178,18 @@ TEST_F_TIMEOUT(dumping, failing_allocations_and_copies_lose_nothing, 240)
 	ASSERT_EQ(0, sim_set_registers(vm, &d));
 	ASSERT_EQ(0, dump_cpu(vm, 1, d.cpu[1]));
 
-	/* command, structure, data, for the VM also the command on its way back */
+	/* command, structure, data; rc and rrc are not made to fail */
 	c = fail_each(vm, UVC_CPU, d.cpu[0], 0);
 	EXPECT_EQ(0, c.others);
 	EXPECT_EQ(3, c.efault);
 	EXPECT_EQ(1, c.enomem);
 	c = fail_each(vm, UVC_STOR_STATE, d.meta, self->per);
 	EXPECT_EQ(0, c.others);
-	EXPECT_EQ(4, c.efault);
+	EXPECT_EQ(3, c.efault);
 	EXPECT_EQ(1, c.enomem);
 	c = fail_each(vm, UVC_STOR_STATE, d.meta, d.meta_len);
 	EXPECT_EQ(0, c.others);
-	EXPECT_EQ(4, c.efault);
+	EXPECT_EQ(3, c.efault);
 
 	/* ACTIVE and, with the data of a UVC that is through, COMPLETED */
 	for (pass = 0; pass < 2; pass++) {
@@ -196,11 +201,9 @@ TEST_F_TIMEOUT(dumping, failing_allocations_and_copies_lose_nothing, 240)
 			failed = failed_nth();
 			if (failed)
 				count_failure(&c, "COMPLETE", n, ret);
-			if (vm_run(vm, 0, 5) == -EINVAL) {
-				ASSERT_NE(0, ret);
+			ASSERT_EQ(ret != 0, vm_run(vm, 0, 5) == -EINVAL);
+			if (ret)
 				continue;
-			}
-			/* it was delivered, even if the command was not copied back */
 			ASSERT_EQ(0, dump_verify(vm, &d))
 				TH_LOG("COMPLETE, failure %u: %d", n, ret);
 			memset(d.compl, CANARY, len);
@@ -209,12 +212,12 @@ TEST_F_TIMEOUT(dumping, failing_allocations_and_copies_lose_nothing, 240)
 			ASSERT_EQ(0, dump_cpu(vm, 1, d.cpu[1]));
 		}
 		EXPECT_EQ(0, c.others);
-		/* the 4th is the data; or the command on its way back, as is the 5th then */
-		EXPECT_EQ(pass ? 5 : 3, c.efault);
-		EXPECT_EQ(pass ? 0 : 1, c.enomem);
+		/* in the state COMPLETED the buffer of the UVC is not used, but it is there */
+		EXPECT_EQ(3, c.efault);
+		EXPECT_EQ(2, c.enomem);
 	}
 
-	/* INIT: not begun, or begun and the command could not be copied back */
+	/* INIT: nothing fails behind the UVC */
 	ASSERT_EQ(0, dump_complete(vm, d.compl, len));
 	for (n = 1, c = (struct fail_count) {}, failed = true; failed; n++) {
 		fail_nth(n);
@@ -222,14 +225,12 @@ TEST_F_TIMEOUT(dumping, failing_allocations_and_copies_lose_nothing, 240)
 		failed = failed_nth();
 		if (failed)
 			count_failure(&c, "INIT", n, ret);
-		if (vm_run(vm, 0, 5) != -EINVAL) {
-			ASSERT_NE(0, ret);
-			continue;
-		}
-		ASSERT_EQ(0, dump_complete(vm, d.compl, len));
+		ASSERT_EQ(ret == 0, vm_run(vm, 0, 5) == -EINVAL);
+		if (!ret)
+			ASSERT_EQ(0, dump_complete(vm, d.compl, len));
 	}
 	EXPECT_EQ(0, c.others);
-	EXPECT_EQ(3, c.efault);
+	EXPECT_EQ(2, c.efault);
 	ASSERT_EQ(0, dump_init(vm));
 	EXPECT_EQ(0, dump_and_verify(vm, 4));
 	EXPECT_TRUE(vm_runs(vm, 0));
@@ -316,6 +317,127 @@ TEST_F(uvc, busy_cc3_is_retried)
 	if (no_sim(_metadata))
 		return;
 	busy_is_retried(_metadata, &self->vm, variant->uvc, 3);
+}
+
+/* The command of @uvc with a struct kvm_pv_cmd that cannot be written */
+static int do_uvc_read_only(struct vm *vm, unsigned int uvc, void *buf, uint8_t *page)
+{
+	struct kvm_pv_cmd cmd = {
+		.cmd = KVM_PV_DUMP, .data = (uintptr_t)&vm->dmp,
+		.rc = RC_UNTOUCHED, .rrc = RRC_UNTOUCHED,
+	};
+
+	vm->dmp = (struct kvm_s390_pv_dmp) {
+		.subcmd = uvc == UVC_INIT ? KVM_PV_DUMP_INIT :
+			  uvc == UVC_STOR_STATE ? KVM_PV_DUMP_CONFIG_STOR_STATE :
+			  uvc == UVC_CPU ? KVM_PV_DUMP_CPU : KVM_PV_DUMP_COMPLETE,
+		.buff_addr = (uintptr_t)buf,
+		.buff_len = uvc == UVC_STOR_STATE ? vm->len.dump_config_mem_buffer_per_1m :
+			    uvc == UVC_CPU ? vm->len.dump_cpu_buffer_len :
+			    vm->len.dump_config_finalize_len,
+		.gaddr = MIB,
+	};
+	memcpy(page, &cmd, sizeof(cmd));
+	if (mprotect(page, PAGE, PROT_READ))
+		return -errno;
+	if (uvc == UVC_CPU)
+		return xioctl(vm->cpu[0], KVM_S390_PV_CPU_COMMAND, page);
+	return xioctl(vm->fd, KVM_S390_PV_COMMAND, page);
+}
+
+TEST_F(uvc, efault_of_the_command_is_no_change)
+{
+	struct vm *vm = &self->vm;
+	uint8_t *page = guarded_alloc(PAGE);
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_NE(NULL, page);
+	EXPECT_EQ(-EFAULT, do_uvc_read_only(vm, variant->uvc, self->buf, page));
+	EXPECT_EQ(0, sim_dump_calls());
+	EXPECT_EQ(MIB, vm->dmp.gaddr);
+	EXPECT_TRUE(all_bytes(self->buf, CANARY, PAGE));
+	/* there is a dump if there was one before */
+	EXPECT_EQ(variant->uvc != UVC_INIT, vm_run(vm, 0, 20) == -EINVAL);
+	/* the same works with one that can be written, and so does all the rest */
+	EXPECT_EQ(0, do_uvc(vm, variant->uvc, self->buf));
+	EXPECT_EQ(1, vm->cmd.rc);
+	if (variant->uvc == UVC_COMPLETE)
+		ASSERT_EQ(0, dump_init(vm));
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+	EXPECT_TRUE(vm_runs(vm, 0));
+}
+
+/* Another process with the same memory: it may be killed, the VM stays */
+#define STACK_LEN	(256UL * 1024)
+
+struct sharer {
+	struct vm vm;
+	unsigned int uvc;
+	void *buf;
+};
+
+static int sharer_fn(void *arg)
+{
+	struct sharer *s = arg;
+
+	return do_uvc(&s->vm, s->uvc, s->buf) ? 1 : 0;
+}
+
+TEST_F(uvc, killed_halfway_with_shared_memory)
+{
+	struct vm *vm = &self->vm;
+	struct sharer s = { .vm = *vm, .uvc = variant->uvc, .buf = guarded_alloc(PAGE) };
+	const bool init = variant->uvc == UVC_INIT;
+	char *stack = malloc(STACK_LEN);
+	double end = now() + LONG_ENOUGH;
+	struct runner r;
+	int status;
+	long calls;
+	pid_t pid;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_NE(NULL, stack);
+	ASSERT_NE(NULL, s.buf);
+	if (init) {
+		ASSERT_EQ(0, vcpu_loop_start(&r, vm->cpu[0]));
+		ASSERT_TRUE(sim_sie_goes_on());
+	}
+	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=1 busy=0x7fffffff cc=3", variant->uvc));
+	pid = clone(sharer_fn, stack + STACK_LEN, CLONE_VM | SIGCHLD, &s);
+	ASSERT_LT(0, pid);
+	while (sim_hits() < 1)
+		ASSERT_GT(end, now());
+	ASSERT_EQ(0, waitpid(pid, &status, WNOHANG));
+	EXPECT_TRUE(child_kill(pid));
+	ASSERT_EQ(0, sim_write("faults", "clear"));
+
+	if (init) {
+		EXPECT_TRUE(wait_done(&r.done, LONG_ENOUGH * 1000));
+		runner_join(&r, 50);
+		EXPECT_EQ(-EINVAL, r.ret);
+	}
+	EXPECT_EQ(-EINVAL, vm_run(vm, 0, 20));
+	/* what the Ultravisor has done of it nobody can know: it is left alone */
+	calls = sim_dump_calls();
+	EXPECT_EQ(-EINVAL, dump_init(vm));
+	EXPECT_TRUE(rc_untouched(vm));
+	EXPECT_EQ(-EINVAL, dump_cpu(vm, 0, self->buf));
+	EXPECT_TRUE(rc_untouched(vm));
+	EXPECT_EQ(-EINVAL, dump_stor(vm, self->buf, PAGE, 0));
+	EXPECT_TRUE(rc_untouched(vm));
+	EXPECT_EQ(-EINVAL, dump_complete(vm, self->buf, PAGE));
+	EXPECT_TRUE(rc_untouched(vm));
+	EXPECT_EQ(calls, sim_dump_calls());
+	EXPECT_TRUE(all_bytes(self->buf, CANARY, PAGE));
+	EXPECT_EQ(-EINVAL, vm_run(vm, 0, 20));
+	/* the way out */
+	EXPECT_EQ(0, pv(vm, KVM_PV_DISABLE, NULL));
+	EXPECT_TRUE(vm_runs(vm, 0));
+	ASSERT_EQ(0, vm_protect(vm, &the_image, STAGE_DUMPING));
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+	EXPECT_TRUE(vm_runs(vm, 0));
 }
 
 TEST_F(uvc, error_in_front_of_disable_leaves_nothing)

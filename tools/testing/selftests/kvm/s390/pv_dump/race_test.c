@@ -432,8 +432,33 @@ TEST_F(big, vm_ioctls_do_not_wait_for_all_of_stor_state)
 		return;
 	ASSERT_EQ(0, sim_write("counters", "0"));
 	ASSERT_EQ(0, stor_start(&s, &self->other, self->buf, self->len));
-	EXPECT_EQ(0, pv_info_dump(&self->vm));
+	/* one that takes kvm->lock, to find that there is no such command */
+	EXPECT_EQ(-ENOTTY, pv(&self->vm, 0x7777, NULL));
 	EXPECT_GT(BIG_MIB, sim_calls(UVC_STOR_STATE));
+	ASSERT_EQ(0, sim_write("faults", "clear"));
+	pthread_join(s.thread, NULL);
+	EXPECT_EQ(0, s.ret);
+	EXPECT_EQ(0, memcmp(self->buf, self->ref, self->len));
+}
+
+/*
+ * If one had to wait for as little as a block, each of many would: then there were
+ * as many blocks as ioctls at least. A block takes 20 ms, an ioctl some us.
+ */
+TEST_F(big, many_vm_ioctls_and_stor_state_do_not_wait_for_each_other)
+{
+	struct stor s;
+	unsigned int i;
+	long calls;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_EQ(0, stor_start(&s, &self->other, self->buf, self->len));
+	calls = sim_calls(UVC_STOR_STATE);
+	for (i = 0; i < 60; i++)
+		ASSERT_EQ(-ENOTTY, pv(&self->vm, 0x7777, NULL));
+	EXPECT_FALSE(wait_done(&s.done, 0));
+	EXPECT_GT(60, sim_calls(UVC_STOR_STATE) - calls);
 	ASSERT_EQ(0, sim_write("faults", "clear"));
 	pthread_join(s.thread, NULL);
 	EXPECT_EQ(0, s.ret);
@@ -487,6 +512,9 @@ static void check_interrupted(struct __test_metadata *_metadata, struct stor *s,
 
 	pthread_join(s->thread, NULL);
 	EXPECT_EQ(-EINVAL, s->ret);
+	/* the last UVC was executed: it was not the Ultravisor that refused */
+	EXPECT_EQ(1, s->vm->cmd.rc);
+	EXPECT_EQ(0, s->vm->cmd.rrc);
 	good = s->vm->dmp.gaddr / MIB * per;
 	EXPECT_EQ(0, s->vm->dmp.gaddr % MIB);
 	ASSERT_GT(s->len, good);

@@ -245,6 +245,26 @@ TEST_F(forbidden, init_einval_with_a_reason)
 	EXPECT_EQ(2, sim_calls(UVC_INIT));
 }
 
+/* No fault is injected here, and nothing is slow */
+TEST_F(forbidden, init_does_not_end_a_vcpu_loop)
+{
+	struct vm *vm = &self->vm;
+	struct runner r;
+	unsigned int i;
+
+	if (no_sim(_metadata))
+		return;
+	for (i = 0; i < 40; i++) {
+		ASSERT_EQ(0, vcpu_loop_start(&r, vm->cpu[0]));
+		ASSERT_TRUE(sim_sie_goes_on());
+		EXPECT_EQ(-EINVAL, dump_init(vm));
+		EXPECT_TRUE(sim_sie_goes_on());
+		EXPECT_FALSE(wait_done(&r.done, 2))
+			TH_LOG("refusal %u ended the vcpu loop with %d", i, r.ret);
+		runner_join(&r, 50);
+	}
+}
+
 TEST_F(forbidden, nothing_else_reaches_the_ultravisor)
 {
 	struct vm *vm = &self->vm;

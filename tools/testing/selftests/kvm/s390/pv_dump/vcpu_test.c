@@ -159,6 +159,211 @@ TEST_F(pv, failed_init_lets_running_vcpus_run)
 	EXPECT_LT(sie, sim_sie());
 }
 
+struct initer {
+	pthread_t thread;
+	struct vm vm;		/* same fds, own structures */
+	int ret;
+};
+
+static void *init_fn(void *arg)
+{
+	struct initer *in = arg;
+
+	in->ret = dump_init(&in->vm);
+	return NULL;
+}
+
+/* Returns in the middle of the UVC of an INIT, which is going to be refused */
+static int refused_init_start(struct initer *in, struct vm *vm, unsigned int delay_us)
+{
+	double end = now() + LONG_ENOUGH;
+	int ret;
+
+	*in = (struct initer) { .vm = *vm };
+	ret = sim_write("faults", "cmd=0x400 nth=1 rc=0x1234 rrc=0x5 delay_us=%u", delay_us) ?:
+	      -pthread_create(&in->thread, NULL, init_fn, in);
+	while (!ret && sim_hits() != 1)
+		if (now() > end)
+			return -ETIME;
+	return ret;
+}
+
+TEST_F(pv, refused_init_does_not_end_a_vcpu_loop)
+{
+	static const unsigned int delay[] = { 0, 1000, 5000, 20000, 100000, 300000 };
+	struct vm *vm = &self->vm;
+	struct initer in;
+	struct runner r;
+	unsigned int i;
+
+	if (no_sim(_metadata))
+		return;
+	for (i = 0; i < ARRAY_SIZE(delay); i++) {
+		ASSERT_EQ(0, vcpu_loop_start(&r, vm->cpu[0]));
+		ASSERT_TRUE(sim_sie_goes_on());
+		ASSERT_EQ(0, refused_init_start(&in, vm, delay[i]));
+		pthread_join(in.thread, NULL);
+		EXPECT_EQ(-EINVAL, in.ret);
+		EXPECT_EQ(0x1234, in.vm.cmd.rc);
+		EXPECT_EQ(0x5, in.vm.cmd.rrc);
+		/* it is the same KVM_RUN, or the next one, but not the last */
+		EXPECT_TRUE(sim_sie_goes_on());
+		EXPECT_FALSE(wait_done(&r.done, 20))
+			TH_LOG("UVC of %u us: the vcpu loop ended with %d", delay[i], r.ret);
+		runner_join(&r, 50);
+		ASSERT_EQ(0, sim_write("faults", "clear"));
+	}
+	/* while the same loop ends with a dump that does begin */
+	ASSERT_EQ(0, vcpu_loop_start(&r, vm->cpu[0]));
+	ASSERT_TRUE(sim_sie_goes_on());
+	ASSERT_EQ(0, dump_init(vm));
+	EXPECT_TRUE(wait_done(&r.done, LONG_ENOUGH * 1000));
+	runner_join(&r, 50);
+	EXPECT_EQ(-EINVAL, r.ret);
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+}
+
+TEST_F(pv, cpu_dump_during_a_refused_init_reaches_nobody)
+{
+	struct vm *vm = &self->vm;
+	uint8_t *buf = guarded_alloc(PAGE);
+	struct initer in;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_NE(NULL, buf);
+	ASSERT_EQ(0, refused_init_start(&in, vm, 300000));
+	EXPECT_EQ(-EINVAL, dump_cpu(vm, 0, buf));
+	EXPECT_TRUE(rc_untouched(vm));
+	pthread_join(in.thread, NULL);
+	EXPECT_EQ(-EINVAL, in.ret);
+	EXPECT_EQ(0, sim_calls(UVC_CPU));
+	EXPECT_TRUE(all_bytes(buf, CANARY, PAGE));
+	ASSERT_EQ(0, sim_write("faults", "clear"));
+	/* the same call is right as soon as there is a dump */
+	ASSERT_EQ(0, dump_init(vm));
+	EXPECT_EQ(0, dump_cpu(vm, 0, buf));
+	EXPECT_EQ(1, sim_calls(UVC_CPU));
+}
+
+/* A thread that creates vcpus, one after the other */
+#define NEW_CPUS	200
+
+struct creator {
+	pthread_t thread;
+	struct vm *vm;
+	int fd[NEW_CPUS];
+	unsigned int made;
+	int ret;
+	int done;
+};
+
+static void *creator_fn(void *arg)
+{
+	struct creator *c = arg;
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < NEW_CPUS; i++) {
+		fd = ioctl(c->vm->fd, KVM_CREATE_VCPU, 16UL + i);
+		if (fd < 0) {
+			c->ret = -errno;
+			break;
+		}
+		c->fd[i] = fd;
+		__atomic_store_n(&c->made, i + 1, __ATOMIC_RELEASE);
+	}
+	__atomic_store_n(&c->done, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static unsigned int creator_made(struct creator *c)
+{
+	return __atomic_load_n(&c->made, __ATOMIC_ACQUIRE);
+}
+
+/* A vcpu whose kvm_run is not mapped: can it run */
+static bool new_cpu_runs(int fd)
+{
+	struct kvm_mp_state mp = { .mp_state = KVM_MP_STATE_OPERATING };
+	struct runner r;
+	bool ok;
+
+	if (xioctl(fd, KVM_SET_MP_STATE, &mp) || vcpu_loop_start(&r, fd))
+		return false;
+	ok = sim_sie_goes_on();
+	runner_join(&r, 10);
+	return ok && (r.ret == 0 || r.ret == -EINTR);
+}
+
+/* The simulator looks at all CPUs there are with each call of a dump */
+TEST_F(pv, vcpus_created_during_a_dump_are_blocked_from_the_start)
+{
+	static struct creator c;
+	struct vm *vm = &self->vm;
+	const uint64_t per = vm->len.dump_config_mem_buffer_per_1m;
+	uint8_t *buf = guarded_alloc(PAGE);
+	unsigned int calls = 0, between = 0, made = 0, i;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_NE(NULL, buf);
+	c = (struct creator) { .vm = vm };
+	ASSERT_EQ(0, dump_init(vm));
+	ASSERT_EQ(0, pthread_create(&c.thread, NULL, creator_fn, &c));
+	while (!__atomic_load_n(&c.done, __ATOMIC_ACQUIRE)) {
+		ASSERT_EQ(0, dump_stor(vm, buf, per, 0));
+		calls++;
+		between += creator_made(&c) != made;
+		made = creator_made(&c);
+	}
+	pthread_join(c.thread, NULL);
+	EXPECT_EQ(0, c.ret);
+	EXPECT_EQ(NEW_CPUS, c.made);
+	EXPECT_EQ(violations_before, sim_violations());
+	EXPECT_LT(1, between)
+		TH_LOG("%u calls did not meet %u new vcpus", calls, c.made);
+	EXPECT_EQ(-EINVAL, xioctl(c.fd[c.made - 1], KVM_RUN, NULL));
+	ASSERT_EQ(0, dump_complete(vm, buf, PAGE));
+	EXPECT_TRUE(new_cpu_runs(c.fd[0]));
+	EXPECT_TRUE(new_cpu_runs(c.fd[c.made - 1]));
+	for (i = 0; i < c.made; i++)
+		close(c.fd[i]);
+}
+
+/* One that is made while a dump begins or ends may miss neither */
+TEST_F_TIMEOUT(pv, vcpus_created_between_dumps_are_not_blocked_for_ever, 120)
+{
+	static struct creator c;
+	struct vm *vm = &self->vm;
+	uint8_t *buf = guarded_alloc(PAGE);
+	unsigned int dumps = 0, met = 0, made = 0, i;
+
+	if (no_sim(_metadata))
+		return;
+	if (env.gentle)
+		SKIP(return, "a kernel with the defect fails by chance only");
+	ASSERT_NE(NULL, buf);
+	c = (struct creator) { .vm = vm };
+	ASSERT_EQ(0, pthread_create(&c.thread, NULL, creator_fn, &c));
+	while (!__atomic_load_n(&c.done, __ATOMIC_ACQUIRE)) {
+		ASSERT_EQ(0, dump_init(vm));
+		ASSERT_EQ(0, dump_complete(vm, buf, PAGE));
+		dumps++;
+		met += creator_made(&c) != made;
+		made = creator_made(&c);
+	}
+	pthread_join(c.thread, NULL);
+	EXPECT_EQ(0, c.ret);
+	EXPECT_LT(1, met)
+		TH_LOG("%u dumps did not meet %u new vcpus", dumps, c.made);
+	for (i = 0; i < c.made; i++) {
+		EXPECT_TRUE(new_cpu_runs(c.fd[i]))
+			TH_LOG("new vcpu %u of %u", i, c.made);
+		close(c.fd[i]);
+	}
+}
+
 TEST_F(pv, dumps_race_with_kvm_run)
 {
 	struct vm *vm = &self->vm;

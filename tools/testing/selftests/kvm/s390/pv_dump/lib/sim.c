@@ -100,6 +100,19 @@ long sim_sie(void)
 	return n < 0 ? 0 : n;
 }
 
+bool sim_sie_goes_on(void)
+{
+	double end = now() + LONG_ENOUGH;
+	long sie = sim_sie();
+
+	while (sim_sie() == sie) {
+		if (now() > end)
+			return false;
+		sleep_ms(1);
+	}
+	return true;
+}
+
 long sim_hits(void)
 {
 	char buf[4096], *p;

@@ -29,6 +29,8 @@ long sim_calls(unsigned int uvc);
 long sim_dump_calls(void);
 /* How often SIE was entered */
 long sim_sie(void);
+/* Does a vcpu that somebody else runs enter SIE again from now on? */
+bool sim_sie_goes_on(void);
 /* How often the first fault rule applied, also to a call that is not over yet */
 long sim_hits(void);
 long sim_violations(void);

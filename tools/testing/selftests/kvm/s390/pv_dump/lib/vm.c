@@ -356,6 +356,25 @@ int rerunner_start(struct runner *r, struct vm *vm, unsigned int cpu)
 	return -pthread_create(&r->thread, NULL, rerun_fn, r);
 }
 
+static void *vcpu_loop_fn(void *arg)
+{
+	struct runner *r = arg;
+
+	do
+		r->ret = xioctl(r->fd, KVM_RUN, NULL);
+	while ((r->ret == -EINTR || r->ret == 0) && !__atomic_load_n(&r->stop, __ATOMIC_ACQUIRE));
+	__atomic_store_n(&r->done, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+int vcpu_loop_start(struct runner *r, int fd)
+{
+	memset(r, 0, sizeof(*r));
+	catch_signal(SIGUSR1);
+	r->fd = fd;
+	return -pthread_create(&r->thread, NULL, vcpu_loop_fn, r);
+}
+
 bool runner_join(struct runner *r, unsigned int ms)
 {
 	bool ok;

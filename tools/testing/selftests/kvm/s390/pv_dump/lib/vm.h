@@ -102,6 +102,8 @@ struct runner {
 int runner_start(struct runner *r, struct vm *vm, unsigned int cpu);
 /* A thread that enters KVM_RUN again and again, once at least */
 int rerunner_start(struct runner *r, struct vm *vm, unsigned int cpu);
+/* How a VMM drives a vcpu: enters again after a signal or an exit, until there is an error */
+int vcpu_loop_start(struct runner *r, int fd);
 /* True when the thread left by itself within @ms; it is gone afterwards in any case. */
 bool runner_join(struct runner *r, unsigned int ms);
 

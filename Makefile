@@ -28,12 +28,13 @@ AS_IS := $(if $(SERIES),,$(HAS_DUMP))
 SKIPS := $(if $(AS_IS),$(AS_IS_SKIPS_$(KERNEL)),$(SKIPS_$(KERNEL)))
 XFAILS := $(if $(AS_IS),$(AS_IS_XFAILS_$(KERNEL)),$(XFAILS_$(KERNEL)))
 QEMU_MIN := $(QEMU_MIN_$(KERNEL))
+BENCH_QEMU_MIN := $(QEMU_MIN_$(BENCH_KERNEL))
 # of all kernels, as make apply finds out by itself which series a tree needs
 PATHS := $(foreach k,$(KERNELS),$(addprefix $(k):,$(PATHS_$(k))))
 
 export CACHE BUILD KERNEL KERNEL_SRC SUITE PACKAGE SOURCE SKIPS XFAILS UNSET HAS_DUMP SERIES AS_IS PATHS UPDATE ONLY
 export TOOLS_SUITES TOOLS_PACKAGES VMM_SUITES VMM_PACKAGES
-export REPEAT RELOADS KERNELS BENCH_KERNEL QEMU_MIN QEMU_SUITES QEMU_PACKAGES
+export REPEAT RELOADS KERNELS BENCH_KERNEL BENCH_QEMU_MIN QEMU_MIN QEMU_SUITES QEMU_PACKAGES
 unexport TREE
 
 .PHONY: help demo picture check mutants check-all bench lint docs kernel series dist dev refresh apply update clean distclean
@@ -45,7 +46,7 @@ help:
 	@echo 'make check             every test; ends with "N passed, N failed, N skipped"'
 	@echo 'make check-all         the same on all kernels: $(KERNELS)'
 	@echo 'make mutants           does the selftest see the defects it is there for'
-	@echo 'make bench             instructions of the dump calls, beside those of mainline $(BENCH_KERNEL)'
+	@echo 'make bench             instructions of the dump calls, beside those of mainline'
 	@echo 'make lint              the tests of the series and the scripts alone'
 	@echo 'make kernel            build the patched kernel'
 	@echo 'make docs              build/docs-$(KERNEL): the documentation of the feature as HTML'
@@ -58,6 +59,7 @@ help:
 	@echo 'make update            fetch the newest packages'
 	@echo 'make clean             remove build/;  make distclean: the cache as well'
 	@echo
+	@echo 'PATCHED=no: make check without the series, to see the defects that it mends'
 	@echo 'KERNEL=$(KERNEL)  KERNEL_SRC=TREE or TARBALL instead of the Debian package'
 	@echo 'demo: MEMORY=MIB of the guest; GUEST=image: a Linux that has not run yet, quicker;'
 	@echo '      IMAGE=FILE HOSTKEY=FILE CCK=FILE: your Secure Execution image'

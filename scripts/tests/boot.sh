@@ -27,7 +27,8 @@ boot_once() {
 	boot_steps() { boot "$@" <<<"$steps"; }
 	{
 		echo "$steps" "${append:-}" "$SKIPS" "${xfails:-}"
-		cat "$TOP/qemu/run" "$2/arch/s390/boot/bzImage" "$2/arch/s390/kvm/kvm.ko" "$BUILD/guest/init"
+		cat "$TOP/qemu/run" "$2/arch/s390/boot/bzImage" "$BUILD/guest/init"
+		find "$2/arch/s390/kvm" -name kvm.ko -exec cat {} +
 		for f in "${@:4}"; do
 			echo "${f%%=*}"
 			cat "${f#*=}"

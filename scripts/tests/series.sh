@@ -14,7 +14,7 @@ lint_quilt() {
 	cd "$lint/quilt"
 	QUILT_PATCHES=$series quilt --quiltrc=- push -a --fuzz=0 >"$lint/quilt.log"
 	cat "$lint/quilt.log"
-	grep -E 'fuzz|offset' "$lint/quilt.log" && return 1
+	grep -E 'with fuzz|\(offset ' "$lint/quilt.log" && return 1
 	same_but_git "$lint/git" "$lint/quilt"
 }
 
@@ -25,7 +25,7 @@ lint_patch() {
 		patch -d "$lint/patch" -p1 -F0 --no-backup-if-mismatch -i "$p"
 	done >"$lint/patch.log"
 	cat "$lint/patch.log"
-	grep -E 'fuzz|offset' "$lint/patch.log" && return 1
+	grep -E 'with fuzz|\(offset ' "$lint/patch.log" && return 1
 	same_but_git "$lint/git" "$lint/patch"
 }
 

@@ -59,6 +59,8 @@ int se_random(void *buf, size_t len, struct error *e);
  * @out: ciphertext of @len bytes
  * @tag: gets 16 bytes
  * @e: reason of a failure
+ *
+ * Return: 0, or -1 with @e filled in
  */
 int se_seal(const __u8 *key, const __u8 *iv, const void *aad, size_t aad_len, const void *in,
 	    size_t len, void *out, __u8 *tag, struct error *e);
@@ -89,6 +91,8 @@ int se_open(const __u8 *key, const __u8 *iv, const void *aad, size_t aad_len, co
  * @buf: pages
  * @len: bytes, a multiple of 4096
  * @e: reason of a failure
+ *
+ * Return: 0, or -1 with @e filled in
  */
 int se_xts_pages(bool encrypt, const __u8 *key, __u64 tweak, __u64 offset, __u8 *buf,
 		 __u64 len, struct error *e);
@@ -97,6 +101,8 @@ int se_xts_pages(bool encrypt, const __u8 *key, __u64 tweak, __u64 offset, __u8 
  * se_measure_begin() - begin digests
  * @m: se_measure_end() is right, whatever this returns
  * @e: reason of a failure
+ *
+ * Return: 0, or -1 with @e filled in
  */
 int se_measure_begin(struct se_measure *m, struct error *e);
 
@@ -108,6 +114,8 @@ int se_measure_begin(struct se_measure *m, struct error *e);
  * @buf: pages as they are in the image
  * @len: bytes, a multiple of 4096
  * @e: reason of a failure
+ *
+ * Return: 0, or -1 with @e filled in
  */
 int se_measure_pages(struct se_measure *m, const struct se_component *c, __u64 offset,
 		     const __u8 *buf, __u64 len, struct error *e);
@@ -117,6 +125,8 @@ int se_measure_pages(struct se_measure *m, const struct se_component *c, __u64 o
  * @m: begun
  * @d: gets them; NULL: they are not wanted any more
  * @e: reason of a failure
+ *
+ * Return: 0, or -1 with @e filled in
  */
 int se_measure_end(struct se_measure *m, struct se_digests *d, struct error *e);
 
@@ -154,6 +164,8 @@ int se_slot_kek(EVP_PKEY *priv, EVP_PKEY *pub, __u8 kek[32], struct error *e);
  * @header_key: of 32 bytes
  * @slot: filled in
  * @e: reason of a failure
+ *
+ * Return: 0, or -1 with @e filled in
  */
 int se_fill_slot(EVP_PKEY *cust, EVP_PKEY *host, const __u8 *header_key,
 		 struct se_key_slot *slot, struct error *e);
@@ -166,6 +178,8 @@ int se_fill_slot(EVP_PKEY *cust, EVP_PKEY *host, const __u8 *header_key,
  * @key_name: for messages
  * @header_key: gets 32 bytes
  * @e: reason of a failure
+ *
+ * Return: 0, or -1 with @e filled in
  */
 int se_unwrap(const struct se_header *h, __u64 nks, EVP_PKEY *priv, const char *key_name,
 	      __u8 *header_key, struct error *e);
@@ -177,6 +191,8 @@ int se_unwrap(const struct se_header *h, __u64 nks, EVP_PKEY *priv, const char *
  * @header_key: of 32 bytes
  * @secret: for the area
  * @e: reason of a failure
+ *
+ * Return: 0, or -1 with @e filled in
  */
 int se_seal_area(union se_header_buf *h, size_t area_at, const __u8 *header_key,
 		 const struct se_secret *secret, struct error *e);

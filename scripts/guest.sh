@@ -96,7 +96,8 @@ build_vmm() {
 	mkdir -p "$BUILD/log"
 	qmp=$(compile qmp)
 	echo "/bin/qmp=$qmp"
-	echo "/bin/qemu-system-s390x=$root/$qemu"
+	# one that is built relocatable finds its firmware from there only
+	echo "/usr/bin/qemu-system-s390x=$root/$qemu"
 	echo "/usr/share/qemu/s390-ccw.img=$root/usr/share/qemu/s390-ccw.img"
 	qemu-s390x-static -L "$root" "$root$loader" --list "$root/$qemu" >"$BUILD/log/vmm"
 	for f in $loader $(sed -n 's/.* => \([^ ]*\) .*/\1/p' "$BUILD/log/vmm"); do
@@ -121,7 +122,7 @@ pack() {
 	local O=$1 out=$2 steps=$3 f
 	shift 3
 	{
-		for f in /dev /proc /sys /tmp /etc /bin /lib /selftest /share /usr /usr/share /usr/share/qemu; do
+		for f in /dev /proc /sys /tmp /etc /bin /lib /selftest /share /usr /usr/bin /usr/share /usr/share/qemu; do
 			echo "dir $f 755 0 0"
 		done
 		echo "nod /dev/console 600 0 0 c 5 1"

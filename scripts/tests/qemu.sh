@@ -8,7 +8,7 @@ vmm=$BUILD/vmm
 uvsim=/sys/kernel/debug/uvsim
 
 # QEMU's command line, without the image
-vmm_qemu='/bin/qemu-system-s390x -accel kvm -cpu host -m 16 -nodefaults -display none -qmp stdio'
+vmm_qemu='/usr/bin/qemu-system-s390x -accel kvm -cpu host -m 16 -nodefaults -display none -qmp stdio'
 vmm_qemu+=' -machine s390-ccw-virtio,confidential-guest-support=pv0 -object s390-pv-guest,id=pv0'
 
 # instructions of the guest, as uvsim sees them
@@ -101,6 +101,32 @@ make_scenarios() {
 		poll $uvsim/counters 0x0401
 		kill
 	EOF
+	# ways to have memory, and to end, that VMMs are run with
+	local name
+	for name in memfd teardown locked; do
+		scenario $name <<-EOF
+			$waits 1
+			DUMP /share/$name
+		EOF
+	done
+	scenario teardown-killed <<-EOF
+		$waits 1
+		write $uvsim/faults cmd=0x401 nth=1 delay_us=200000 count=0
+		DUMP /full/dump detach
+		poll $uvsim/counters 0x0401
+		kill
+	EOF
+	# a guest that has crashed is in a disabled wait
+	scenario panic <<-EOF
+		event GUEST_PANICKED
+		DUMP /share/panic
+		$status
+	EOF
+	# a part of the memory: 4 MiB from 2 MiB on
+	scenario part <<-EOF
+		$waits 1
+		{"execute": "dump-guest-memory", "arguments": {"paging": false, "protocol": "file:/share/part", "begin": 2097152, "length": 4194304}}
+	EOF
 	# CPU 0 starts CPU 1, and after the first dump CPU 2; CPU 3 stays stopped
 	scenario cpus <<-EOF
 		$waits 2
@@ -188,6 +214,23 @@ boot_vmm() {
 		vmm_test caught '' "$good -S -action reboot=shutdown,shutdown=pause" \
 			"pv cpu=0 r4=3 $pv_diag308" boot
 	} | boot qemu "$patched" "-t 300 -d $vmm/share" /uvsim.ko="$module" "${vmm_files[@]}"
+}
+
+# Memory, ends and guests of other kinds; after boot_vmm
+boot_vmm_more() {
+	local good='-kernel /good.se' vmm_files
+	mapfile -t vmm_files <"$vmm/files"
+	{
+		echo "$vmm_steps"
+		echo "tmpfs /full size=32m"
+		vmm_test memfd '' "$good -object memory-backend-memfd,id=ram,size=16M,share=on -machine memory-backend=ram" boot
+		vmm_test teardown '' "$good -run-with async-teardown=on" boot
+		vmm_test teardown-killed '' "$good -run-with async-teardown=on" boot
+		vmm_test locked '' "$good -machine dump-guest-core=off -overcommit mem-lock=on" boot
+		vmm_test panic 'want="guest-panicked"' "$good -action panic=pause" \
+			"pv cpu=0 icpt=0x1c psw_mask=0x0002000180000000 psw_addr=0x1234" boot
+		vmm_test part '' "$good" boot
+	} | boot qemu-more "$patched" "-t 300 -d $vmm/share" /uvsim.ko="$module" "${vmm_files[@]}"
 }
 
 # decrypt DUMP [OPTION]: to $vmm/DUMP.elf; what zgetdump said is in $vmm/DUMP.log
@@ -296,6 +339,27 @@ vmm_caught() {
 	compare caught
 }
 
+# The PSW is that of the crash; a crashed guest is dumped as any other.
+vmm_panic() {
+	expect 1
+	decrypt panic
+	! compare panic || return 1
+	poke_reg 0 128 0002000180000000
+	poke_reg 0 136 0000000000001234
+	compare panic
+}
+
+# QEMU takes the metadata from the begin of the memory for a part that begins
+# elsewhere: what comes out is not what was there, and nobody says so. When this
+# fails, QEMU is mended, and the documentation has to say since when.
+vmm_part() {
+	local at
+	decrypt part
+	at=$(("$("$CROSS-readelf" -lW "$vmm/part.elf" | awk '$1 == "LOAD" { print $2 }')"))
+	[ "$(stat -c %s "$vmm/part.elf")" -ge $((at + 4194304)) ]
+	! cmp -s -n 4194304 -i "$at:2097152" "$vmm/part.elf" "$vmm/plain" || return 1
+}
+
 # What issue this all solves: without the series QEMU writes a file that looks
 # like a dump, and says nothing.
 vmm_unpatched() {
@@ -320,5 +384,9 @@ run_vmm() {
 	[ -n "${AS_IS:-}" ] || t qemu-reset vmm_reset
 	t qemu-cpus vmm_cpus
 	t qemu-caught vmm_caught
+	t qemu-boots-more boot_vmm_more
+	t qemu-memory vmm_same memfd teardown locked
+	t qemu-panic vmm_panic
+	t qemu-part vmm_part
 	[ -n "${HAS_DUMP:-}" ] || t qemu-unpatched vmm_unpatched
 }

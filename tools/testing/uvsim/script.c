@@ -173,6 +173,13 @@ void uvsim_script_protected(struct uvsim_sd *sd, struct uvsim_conf *conf,
 	sd->psw[0] = PSW_ENABLED_WAIT;
 	if (s->icpt != ICPT_ENABLED_WAIT)
 		sd->psw[0] &= ~PSW_WAIT;
+	/* KVM is shown the PSW of a CPU that waits: that of a Linux after its panic */
+	for (i = 0; i < s->changes && s->icpt == ICPT_ENABLED_WAIT; i++) {
+		if (s->reg[i].offset == offsetof(struct uvsim_cpu_regs, psw[0]))
+			sd->psw[0] = s->reg[i].value;
+		if (s->reg[i].offset == offsetof(struct uvsim_cpu_regs, psw[1]))
+			sd->psw[1] = s->reg[i].value;
+	}
 	if (s->icpt == ICPT_PV_INSTRUCTION) {
 		cpu->in_instruction = true;
 		cpu->regs.flags |= UVSIM_CPU_IN_INSTRUCTION;

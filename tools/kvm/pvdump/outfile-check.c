@@ -529,6 +529,8 @@ static void test_stop(void)
 	pthread_join(thread, NULL);
 	check(ret == -EINTR, "stopped while waiting for a reader (%s)", out.error);
 	stop = 0;
+	check(open_it(&out, "fifo", false) == -ENXIO && strstr(out.error, "nobody"),
+	      "a fifo that nobody reads: %s", out.error);
 	fd = __real_openat(AT_FDCWD, "fifo", O_RDONLY | O_NONBLOCK, 0);
 	must(fd >= 0 && !outfile_open(&out, "fifo", &args), "%s", out.error);
 	must(!pthread_create(&thread, NULL, stop_soon, NULL), "thread");

@@ -27,6 +27,7 @@
 #include "outfile.h"
 
 #define WAIT_MS		100		/* between two looks at the stop flag */
+#define READER_WAIT_S	10		/* for somebody who reads from a fifo */
 #define WRITE_MAX	0x100000UL	/* likewise, bytes */
 
 static int __attribute__((__format__(__printf__, 3, 4)))
@@ -53,6 +54,14 @@ static int fail_stopped(struct outfile *out)
 static void nap(void)
 {
 	nanosleep(&(struct timespec){ .tv_nsec = WAIT_MS * 1000000L }, NULL);
+}
+
+static time_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
 }
 
 /* A file on descriptor 1 or 2 would get what is printed */
@@ -119,6 +128,7 @@ static int open_special(struct outfile *out, const struct stat *st,
 			const struct outfile_args *args)
 {
 	int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY, ret;
+	time_t end = now() + READER_WAIT_S;
 
 	if (S_ISSOCK(st->st_mode))
 		return fail(out, EINVAL, "'%s' is a socket: that cannot be an output",
@@ -139,6 +149,9 @@ static int open_special(struct outfile *out, const struct stat *st,
 			break;
 		if (stopped(out))
 			return fail_stopped(out);
+		if (errno == ENXIO && S_ISFIFO(st->st_mode) && now() >= end)
+			return fail(out, ENXIO, "nobody has opened '%s' to read from it, in %d s",
+				    out->label, READER_WAIT_S);
 		if (errno == ENXIO && S_ISFIFO(st->st_mode))
 			nap();
 		else if (errno != EINTR)

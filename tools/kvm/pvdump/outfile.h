@@ -74,14 +74,15 @@ struct outfile {
  * @args: see there
  *
  * A path that is a symbolic link stands for what it points to. A pipe or a
- * character device is written into, a block device with force. Waits for the
- * reader of a fifo.
+ * character device is written into, a block device with force. Waits some seconds
+ * for the reader of a fifo.
  *
  * Return:
  * * 0
  * * -EEXIST - it is there, and no force
  * * -EINVAL - no output: terminal, socket, directory, dangling link, an input, @other
  * * -EINTR - stopped
+ * * -ENXIO - nobody reads from the fifo
  * * another negative errno of the call that failed
  */
 int outfile_open(struct outfile *out, const char *name, const struct outfile_args *args);

@@ -69,7 +69,7 @@ AS_IS_XFAILS_6.1 += big.stor_state_takes_little_memory \
 	$(addprefix uvc.,$(addsuffix .killed_halfway_with_shared_memory, \
 		init stor_state cpu complete)) \
 	big.vm_ioctls_do_not_wait_for_all_of_stor_state big.disable_ends_stor_state \
-	big.many_vm_ioctls_and_stor_state_do_not_wait_for_each_other \
+	big.vm_ioctls_and_stor_state_do_not_wait_for_each_other \
 	big.complete_ends_stor_state big.next_dump_does_not_revive_stor_state
 # blocks in front of an error are lost, and nobody learns how many
 AS_IS_XFAILS_6.1 += dumping.stor_state_beyond_the_guest_einval \

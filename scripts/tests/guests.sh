@@ -47,3 +47,142 @@ kvm_selftests() {
 	echo "none passes if its guest does not run"
 	boot_kvm_selftests kvm-selftests 120 run
 }
+
+guests=$BUILD/guests
+
+# make_guests: a guest that counts and a small Linux, as images of host.crt
+make_guests() {
+	local elf=$BUILD/guest/counter.elf build=("$tools/seimg" build --host-key "$images/host.crt"
+		--cck "$images/cck.bin" --allow-dump) name
+	rm -rf "$guests"
+	mkdir -p "$guests/share"
+	"$CROSS-gcc" -nostdlib -static -Wl,-Ttext=0 -o "$elf" "$TOP/qemu/counter.S"
+	"$CROSS-objcopy" -O binary -j .text "$elf" "$guests/counter"
+	"$CROSS-gcc" -O2 -Wall -Wextra -Werror -static -o "$BUILD/guest/guest-init" \
+		"$TOP/qemu/guest-init.c"
+	printf '%s\n' "dir /dev 755 0 0" "nod /dev/console 600 0 0 c 5 1" \
+		"file /init $BUILD/guest/guest-init 755 0 0" >"$guests/initrd.spec"
+	"$patched/usr/gen_init_cpio" "$guests/initrd.spec" >"$guests/initrd"
+	secret=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+	"${build[@]}" -o "$guests/counter.se" --kernel "$guests/counter"
+	"${build[@]}" -o "$guests/linux.se" --kernel "$patched/arch/s390/boot/bzImage" \
+		--ramdisk "$guests/initrd" --cmdline "console=ttyS0 secret=$secret"
+	for name in counter linux; do
+		"$tools/seimg" keys "$guests/$name.se" --host-private-key "$images/host.key" \
+			>"$guests/$name.key"
+	done
+}
+
+# guest_qemu NAME MIB CPUS OPTIONS: a step that runs QEMU by the scenario of that name
+guest_qemu() {
+	echo "test $1 timeout=${GUEST_TIMEOUT:-400} -- /bin/qmp /$1.qmp" \
+		"/bin/qemu-system-s390x -accel kvm -cpu host -m $2 -smp $3 -nodefaults" \
+		"-display none -no-reboot -action panic=pause -qmp stdio" \
+		"-chardev file,id=c,path=/share/$1.log -device sclplmconsole,chardev=c $4"
+}
+
+# guest_scenario NAME <<LINES
+guest_scenario() {
+	vmm=$guests scenario "$1"
+}
+
+# Guest code runs: a guest that counts and is dumped twice while it runs, a Linux that
+# panics, and a protected Linux that panics and is dumped; two CPUs each.
+boot_guests() {
+	local files pv="-machine s390-ccw-virtio,confidential-guest-support=pv0 -object s390-pv-guest,id=pv0"
+	make_guests
+	guest_scenario counter <<-EOF
+		poll $uvsim/sie instruction b202
+		DUMP /share/counter.1
+		write $uvsim/sie reset
+		poll $uvsim/sie instruction b202
+		DUMP /share/counter.2
+	EOF
+	guest_scenario plain-linux <<-EOF
+		event GUEST_PANICKED
+	EOF
+	guest_scenario pv-linux <<-EOF
+		event GUEST_PANICKED
+		DUMP /share/linux
+	EOF
+	build_vmm >"$guests/files"
+	mapfile -t files <"$guests/files"
+	{
+		echo "share /share"
+		echo "insmod /uvsim.ko sie=run"
+		echo "insmod /kvm.ko"
+		echo "copy /counter.key $uvsim/header_keys"
+		echo "copy /linux.key $uvsim/header_keys"
+		guest_qemu counter 16 1 "$pv -kernel /counter.se"
+		guest_qemu plain-linux 64 2 "-machine s390-ccw-virtio -kernel /linux -initrd /initrd -append console=ttyS0"
+		guest_qemu pv-linux 64 2 "$pv -kernel /linux.se"
+	} | boot guests "$patched" "-t 900 -m 2G -d $guests/share" /uvsim.ko="$module" \
+		/linux="$patched/arch/s390/boot/bzImage" /initrd="$guests/initrd" \
+		/counter.se="$guests/counter.se" /counter.key="$guests/counter.key" \
+		/linux.se="$guests/linux.se" /linux.key="$guests/linux.key" \
+		/counter.qmp="$guests/counter.qmp" /plain-linux.qmp="$guests/plain-linux.qmp" \
+		/pv-linux.qmp="$guests/pv-linux.qmp" "${files[@]}"
+}
+
+# guest_decrypt NAME
+guest_decrypt() {
+	"$TOP/scripts/zgetdump" -k "$images/cck.bin" "$guests/share/$1" "$guests/$1.elf" \
+		>"$guests/$1.log" 2>&1 || { cat "$guests/$1.log"; return 1; }
+}
+
+# elf_words FILE AT N: big endian
+elf_words() {
+	od -An -v -w8 -tx8 --endian=big -j "$2" -N "$((8 * $3))" "$1" | tr -d ' '
+}
+
+# counted NAME: what the registers in the dump say, if memory says the same
+counted() {
+	local elf=$guests/$1.elf notes load psw first second
+	notes=$((16#$(readelf -lW "$elf" | awk '$1 == "NOTE" { print substr($2, 3) }')))
+	load=$((16#$(readelf -lW "$elf" | awk '$1 == "LOAD" { print substr($2, 3); exit }')))
+	# behind NT_PRPSINFO: NT_PRSTATUS, where it has the PSW, then the registers
+	mapfile -t psw < <(elf_words "$elf" $((notes + 0x9c + 0x14 + 112)) 5)
+	count=$((16#${psw[4]}))
+	first=$((16#$(elf_words "$elf" $((load + 0x200000)) 1)))
+	second=$((16#$(elf_words "$elf" $((load + 0x300000)) 1)))
+	echo "$1: PSW ${psw[0]} ${psw[1]}, counted $count, in memory $first $second"
+	case ${psw[1]} in
+	"$at_first") [ "$count" -eq $((first + 1)) ] && [ "$count" -eq $((second + 1)) ] ;;
+	"$at_second") [ "$count" -eq $first ] && [ "$count" -eq $((second + 1)) ] ;;
+	*) [ "$count" -eq $first ] && [ "$count" -eq $second ] ;;
+	esac
+}
+
+# guest_symbol NAME: its address in 16 digits
+guest_symbol() {
+	"$CROSS-nm" "$BUILD/guest/counter.elf" | awk -v name="$1" '$3 == name { print $1 }'
+}
+
+guests_run() {
+	local count before at_first at_second secret log load
+	boot_guests
+	at_first=$(guest_symbol first)
+	at_second=$(guest_symbol second)
+	for n in 1 2; do
+		guest_decrypt counter.$n
+		counted counter.$n
+		[ "$count" -gt "${before:-0}" ]
+		before=$count
+	done
+	# what the guest sees of itself: no problem state, no masks of a host, facility 158
+	load=$((16#$(readelf -lW "$guests/counter.2.elf" | awk '$1 == "LOAD" { print substr($2, 3); exit }')))
+	[ "$(elf_words "$guests/counter.2.elf" $((load + 0x400000)) 1)" = 0000000180000000 ]
+	[ $((16#$(elf_words "$guests/counter.2.elf" $((load + 0x400018)) 1) >> 33 & 1)) -eq 1 ]
+	for log in plain-linux pv-linux; do
+		grep -a 'guest: ' "$guests/share/$log.log"
+		grep -aq 'Brought up 1 node, 2 CPUs' "$guests/share/$log.log"
+		grep -aq 'Attempted to kill init! exitcode=0x00000000' "$guests/share/$log.log"
+	done
+	guest_decrypt linux
+	grep -aq "secret=$secret" "$guests/linux.elf"
+	if grep -aq "$secret" "$guests/share/linux"; then
+		echo "the secret of the guest is in the encrypted dump"
+		return 1
+	fi
+	echo "dumps of running guests decrypt to what they had"
+}

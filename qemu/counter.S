@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A guest that counts: in %r2, and in memory at 0x200000 and 0x300000. A dump of
+ * it, taken at any time, has the same number everywhere; between an instruction and
+ * the next it may be one less where the PSW says that it has not been stored yet.
+ *
+ * At first the guest looks at what it can see of itself, and then each million it
+ * executes STIDP, so that somebody outside can see it live. With a bzImage's magic at
+ * a bzImage's address, so that seimg takes it for a kernel.
+ */
+#define FIRST	0x200000
+#define SECOND	0x300000
+#define RESULT	0x400000
+
+	.section .text
+	.org	0x10000
+	.globl	_start
+_start:
+	basr	%r13,%r0
+	j	begin
+	.org	0x10008
+	.ascii	"S390EP"
+	.org	0x10020
+begin:
+	/* what should not be seen: problem state, a host's masks */
+	llilf	%r8,RESULT
+	epsw	%r3,%r4
+	st	%r3,0(%r8)
+	st	%r4,4(%r8)
+	lghi	%r0,3
+	.insn	s,0xb2b00000,8(%r8)	/* stfle */
+	stnsm	40(%r8),0xff
+	lghi	%r2,0
+	llilf	%r6,FIRST
+	llilf	%r7,SECOND
+	llilf	%r5,1000000
+	llilf	%r8,0x500000
+1:	lgr	%r3,%r5
+2:	aghi	%r2,1
+	.globl	first
+first:	stg	%r2,0(%r6)
+	.globl	second
+second:	stg	%r2,0(%r7)
+	.globl	done
+done:	brctg	%r3,2b
+	stidp	0(%r8)
+	j	1b
+	.org	0x10480 + 896

@@ -100,8 +100,8 @@ XFAILS_6.12 := $(XFAILS_6.1)
 AS_IS_SKIPS_6.12 := $(AS_IS_SKIPS_6.1)
 AS_IS_XFAILS_6.12 := $(AS_IS_XFAILS_6.1)
 
-# What make bench compares with
-BENCH_KERNEL := 6.1
+# What make bench compares with: mainline's implementation as it is, and patched
+BENCH_KERNEL := mainline
 
 # The newest that there is: the highest version among the names that match.
 SUITE_mainline := trixie-backports

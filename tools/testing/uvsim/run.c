@@ -522,6 +522,13 @@ void uvsim_run(struct pt_regs *regs, struct kvm_s390_sie_block *sie, u64 cpu_han
 	local_irq_save(flags);
 	w = worlds[smp_processor_id()];
 	g = &w->g;
+	if (sie->hpid == HPID_VSIE) {
+		uvsim_complain("a guest of a guest is not simulated");
+		sie->icptcode = ICPT_NOT_VALID;
+		sie->ipb = 0;
+		local_irq_restore(flags);
+		return;
+	}
 	memset(g, 0, sizeof(*g));
 	w->raise = RAISE_NONE;
 	w->fetched = 1;

@@ -44,7 +44,16 @@ static bool can_write_byte(u64 addr)
 	return ok;
 }
 
-/* In one access: what @addr points to may be freed by another CPU. */
+/**
+ * uvsim_read_u64() - read a doubleword of which nobody knows whether it is there
+ * @addr: kernel address, on a doubleword
+ * @value: what is there, 0 if it cannot be read
+ *
+ * In one access: what @addr points to may be freed by another CPU.
+ *
+ * Context: any
+ * Return: false if the address is not accessible.
+ */
 bool uvsim_read_u64(u64 addr, u64 *value)
 {
 	int ok = 0;
@@ -76,19 +85,43 @@ static bool accessible(u64 addr, u64 len, bool (*can)(u64 addr))
 	return true;
 }
 
+/**
+ * uvsim_readable() - can all of a range be read?
+ * @addr: kernel address
+ * @len: bytes
+ *
+ * Context: any
+ * Return: false if @len is 0, the range wraps, or a page of it is not there.
+ */
 bool uvsim_readable(u64 addr, u64 len)
 {
 	return accessible(addr, len, can_read_byte);
 }
 
+/**
+ * uvsim_writable() - can all of a range be written?
+ * @addr: kernel address
+ * @len: bytes
+ *
+ * Tries a store access in each page, which changes nothing.
+ *
+ * Context: any
+ * Return: false if @len is 0, the range wraps, or a page of it cannot be written.
+ */
 bool uvsim_writable(u64 addr, u64 len)
 {
 	return accessible(addr, len, can_write_byte);
 }
 
-/*
- * Kernel address of absolute storage, 0 if that is not main storage. Reads
- * only: unlike donated storage it can be in use by other CPUs.
+/**
+ * uvsim_abs_to_virt() - kernel address of absolute storage
+ * @abs: absolute address
+ * @len: bytes that are wanted there
+ *
+ * Tries to read only: unlike donated storage it can be in use by other CPUs.
+ *
+ * Context: any
+ * Return: the address, 0 if that is not main storage or cannot be read.
  */
 u64 uvsim_abs_to_virt(u64 abs, u64 len)
 {

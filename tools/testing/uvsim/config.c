@@ -16,7 +16,13 @@ static struct { u64 handle; struct uvsim_conf *conf; } conf_slots[UVSIM_MAX_CONF
 static u64 next_conf = 1;
 unsigned int uvsim_nr_confs;
 
-/* The first one from @slot on, which is set to where that is; NULL if there is none */
+/**
+ * uvsim_next_conf() - walk over all configurations
+ * @slot: where to begin, 0 for all; becomes where that one is
+ *
+ * Context: uvsim_lock is held
+ * Return: the first one from there on, NULL if there is none.
+ */
 struct uvsim_conf *uvsim_next_conf(unsigned int *slot)
 {
 	for (; *slot < UVSIM_MAX_CONFS; ++*slot) {
@@ -26,6 +32,15 @@ struct uvsim_conf *uvsim_next_conf(unsigned int *slot)
 	return NULL;
 }
 
+/**
+ * uvsim_find_conf() - configuration by its handle
+ * @handle: anything
+ *
+ * A violation if the kernel has overwritten what it donated for it.
+ *
+ * Context: uvsim_lock is held
+ * Return: NULL if there is none.
+ */
 struct uvsim_conf *uvsim_find_conf(u64 handle)
 {
 	unsigned int slot = handle & 0xffff;
@@ -39,7 +54,13 @@ struct uvsim_conf *uvsim_find_conf(u64 handle)
 	return conf_slots[slot].conf;
 }
 
-/* The newest configuration of a process; handles count up */
+/**
+ * uvsim_newest_conf() - the newest configuration of a process
+ * @tgid: the process that created it
+ *
+ * Context: uvsim_lock is held
+ * Return: NULL if there is none.
+ */
 struct uvsim_conf *uvsim_newest_conf(pid_t tgid)
 {
 	struct uvsim_conf *newest = NULL, *conf;
@@ -52,13 +73,27 @@ struct uvsim_conf *uvsim_newest_conf(pid_t tgid)
 	return newest;
 }
 
+/**
+ * uvsim_unknown_conf() - answer to a handle that uvsim_find_conf() does not know
+ * @handle: the handle
+ *
+ * Context: uvsim_lock is held
+ * Return: the response, the violation is counted.
+ */
 u32 uvsim_unknown_conf(u64 handle)
 {
 	uvsim_violation("unknown configuration handle %llx", handle);
 	return RC_INV_CONF;
 }
 
-/* Is any of the virtual range donated already? */
+/**
+ * uvsim_donated() - is any of this storage donated already?
+ * @addr: kernel address
+ * @len: bytes
+ *
+ * Context: uvsim_lock is held
+ * Return: true if it is that of a configuration, of a CPU, or the Ultravisor's.
+ */
 bool uvsim_donated(u64 addr, u64 len)
 {
 	struct uvsim_conf *conf;
@@ -140,12 +175,10 @@ u32 uvsim_uvc_create_conf(void *block)
 	memset((void *)cb->var_origin, 0, var_len);
 	conf = (struct uvsim_conf *)base;
 	conf->handle = 0xc0UL << 56 | next_conf++ << 16 | i;
-	conf->base = cb->base_origin;
 	conf->var = cb->var_origin;
 	conf->var_len = var_len;
 	conf->len = cb->msl;
 	conf->asce = cb->asce;
-	conf->sca = cb->sca;
 	conf->meas = (struct measurement *)cb->var_origin;
 	conf->pages = (struct page_meta *)(cb->var_origin + uvsim_qui.conf_base_virt_len);
 	conf->tgid = current->tgid;

@@ -35,7 +35,14 @@ static char *get_directive(const char __user *buf, size_t count)
 	return text;
 }
 
-/* Split "key=value", NULL if it is not that */
+/**
+ * uvsim_next_pair() - split "key=value" off a directive
+ * @text: the rest of it, NULL behind the last pair
+ * @value: the number
+ *
+ * Context: any
+ * Return: the key, NULL if that is no such pair.
+ */
 char *uvsim_next_pair(char **text, u64 *value)
 {
 	char *key = strsep(text, " \t\n"), *number;
@@ -87,6 +94,11 @@ TEXT_FILE(qui);
 TEXT_FILE(script);
 TEXT_FILE(sie);
 
+/**
+ * uvsim_create_files() - /sys/kernel/debug/uvsim
+ *
+ * Context: may sleep
+ */
 void uvsim_create_files(void)
 {
 	debugfs_dir = debugfs_create_dir(KBUILD_MODNAME, NULL);
@@ -101,6 +113,11 @@ void uvsim_create_files(void)
 	debugfs_create_file("registers", 0200, debugfs_dir, NULL, &uvsim_registers_fops);
 }
 
+/**
+ * uvsim_remove_files() - the inverse of uvsim_create_files()
+ *
+ * Context: may sleep, waits for those who use a file
+ */
 void uvsim_remove_files(void)
 {
 	debugfs_remove_recursive(debugfs_dir);

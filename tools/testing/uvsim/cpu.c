@@ -9,6 +9,7 @@
 #include <linux/debugfs.h>
 #include <linux/errno.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include "uvsim.h"
@@ -20,7 +21,13 @@ unsigned int uvsim_nr_cpus;
 /* Registers that CPUs with this number begin with */
 static struct uvsim_regs_record *templates[UVSIM_MAX_CPU_ID + 1];
 
-/* The first one from @slot on, which is set to where that is; NULL if there is none */
+/**
+ * uvsim_next_cpu() - walk over the CPUs of all configurations
+ * @slot: where to begin, 0 for all; becomes where that one is
+ *
+ * Context: uvsim_lock is held
+ * Return: the first one from there on, NULL if there is none.
+ */
 struct uvsim_cpu *uvsim_next_cpu(unsigned int *slot)
 {
 	for (; *slot < UVSIM_MAX_CPUS; ++*slot) {
@@ -30,6 +37,15 @@ struct uvsim_cpu *uvsim_next_cpu(unsigned int *slot)
 	return NULL;
 }
 
+/**
+ * uvsim_find_cpu() - CPU by its handle
+ * @handle: anything
+ *
+ * A violation if the kernel has overwritten what it donated for it.
+ *
+ * Context: uvsim_lock is held
+ * Return: NULL if there is none.
+ */
 struct uvsim_cpu *uvsim_find_cpu(u64 handle)
 {
 	unsigned int slot = handle & 0xffff;
@@ -43,6 +59,14 @@ struct uvsim_cpu *uvsim_find_cpu(u64 handle)
 	return cpu_slots[slot].cpu;
 }
 
+/**
+ * uvsim_find_cpu_num() - CPU by its number
+ * @conf_handle: its configuration
+ * @num: the number
+ *
+ * Context: uvsim_lock is held
+ * Return: NULL if there is none.
+ */
 struct uvsim_cpu *uvsim_find_cpu_num(u64 conf_handle, u16 num)
 {
 	struct uvsim_cpu *cpu;
@@ -55,6 +79,13 @@ struct uvsim_cpu *uvsim_find_cpu_num(u64 conf_handle, u16 num)
 	return NULL;
 }
 
+/**
+ * uvsim_unknown_cpu() - answer to a handle that uvsim_find_cpu() does not know
+ * @handle: the handle
+ *
+ * Context: uvsim_lock is held
+ * Return: the response, the violation is counted.
+ */
 u32 uvsim_unknown_cpu(u64 handle)
 {
 	uvsim_violation("unknown CPU handle %llx", handle);
@@ -261,6 +292,11 @@ static int use_record(struct uvsim_regs_record **record)
 	return 0;
 }
 
+/**
+ * uvsim_drop_templates() - forget what CPUs are to begin with
+ *
+ * Context: takes uvsim_lock
+ */
 void uvsim_drop_templates(void)
 {
 	struct uvsim_regs_record *r;
@@ -275,25 +311,50 @@ void uvsim_drop_templates(void)
 	}
 }
 
+/**
+ * uvsim_registers() - what the write of a record to "registers" in debugfs does
+ * @record: the record, which is copied
+ *
+ * Context: process context
+ * Return:
+ * * 0 - done
+ * * -ENOENT - there is no such CPU
+ * * -EINVAL - the record is wrong
+ * * -ENOMEM - no memory
+ */
+int uvsim_registers(const struct uvsim_regs_record *record)
+{
+	struct uvsim_regs_record *copy;
+	int ret;
+
+	if (!record->tgid && record->num == 0xffff) {
+		uvsim_drop_templates();
+		return 0;
+	}
+	copy = kmemdup(record, sizeof(*record), GFP_KERNEL);
+	if (!copy)
+		return -ENOMEM;
+	spin_lock_irq(&uvsim_lock);
+	ret = use_record(&copy);
+	spin_unlock_irq(&uvsim_lock);
+	kfree(copy);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(uvsim_registers);
+
 /* One record per write(); a larger buffer is consumed record by record. */
 static ssize_t registers_write(struct file *file, const char __user *buf,
 			       size_t count, loff_t *pos)
 {
 	struct uvsim_regs_record *record;
-	int ret = 0;
+	int ret;
 
 	if (count < sizeof(*record))
 		return -EINVAL;
 	record = memdup_user(buf, sizeof(*record));
 	if (IS_ERR(record))
 		return PTR_ERR(record);
-	if (!record->tgid && record->num == 0xffff) {
-		uvsim_drop_templates();
-	} else {
-		spin_lock_irq(&uvsim_lock);
-		ret = use_record(&record);
-		spin_unlock_irq(&uvsim_lock);
-	}
+	ret = uvsim_registers(record);
 	kfree(record);
 	return ret ?: sizeof(*record);
 }

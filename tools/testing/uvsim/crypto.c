@@ -35,6 +35,17 @@ static siphash_key_t digest_key;
 static u8 *scratch;
 u8 uvsim_se_buf[UVSIM_SE_MAX_LEN] __aligned(8);
 
+/**
+ * uvsim_xts_page() - encrypt or decrypt a page in place, AES-256-XTS
+ * @addr: kernel address of the page, linear
+ * @key: 64 bytes
+ * @tweak0: first half of the tweak
+ * @tweak1: second half
+ * @encrypt: or else decrypt
+ *
+ * Context: uvsim_lock is held
+ * Return: 0, or the error of the crypto API.
+ */
 int uvsim_xts_page(u64 addr, const u8 *key, u64 tweak0, u64 tweak1, bool encrypt)
 {
 	u64 iv[2] __aligned(16) = { tweak0, tweak1 };
@@ -154,7 +165,17 @@ static int hmac(const u8 *key, unsigned int key_len, const void *data,
 	return ret ?: crypto_shash_digest(hmac_desc, data, len, out);
 }
 
-/* HKDF-SHA512; 32 bytes of output need the first block only */
+/**
+ * uvsim_derive_dump_key() - the key of a dump, HKDF-SHA512
+ * @cck: customer communication key, 32 bytes
+ * @seed: 64 bytes, which the completion data tells
+ * @key: the result, 32 bytes
+ *
+ * They need the first block of the expansion only.
+ *
+ * Context: uvsim_lock is held
+ * Return: 0, or the error of the crypto API.
+ */
 int uvsim_derive_dump_key(const u8 *cck, const u8 *seed, u8 *key)
 {
 	static const u8 info[] __aligned(8) = "IBM Z Ultravisor Dump\x01";
@@ -185,7 +206,14 @@ static int sha_add(u8 *state, const void *data, unsigned int len)
 	return crypto_shash_update((struct shash_desc *)state, data, len);
 }
 
-/* The running state stays usable */
+/**
+ * uvsim_sha_equals() - compare a running digest
+ * @state: SHA_STATE_LEN bytes, stays usable
+ * @expected: SHA512_LEN bytes
+ *
+ * Context: uvsim_lock is held
+ * Return: true if the digest of what was added up to now is that.
+ */
 bool uvsim_sha_equals(const u8 *state, const u8 *expected)
 {
 	u8 out[SHA512_LEN] __aligned(8);
@@ -194,11 +222,28 @@ bool uvsim_sha_equals(const u8 *state, const u8 *expected)
 	return !crypto_shash_final(sha_desc, out) && !memcmp(out, expected, sizeof(out));
 }
 
+/**
+ * uvsim_measure_start() - begin to measure an image
+ * @m: in storage of the configuration
+ *
+ * Context: uvsim_lock is held
+ * Return: 0, or the error of the crypto API.
+ */
 int uvsim_measure_start(struct measurement *m)
 {
 	return sha_start(m->pld) ?: sha_start(m->ald) ?: sha_start(m->tld);
 }
 
+/**
+ * uvsim_measure() - add a page to the measurement of an image
+ * @m: what uvsim_measure_start() has set up
+ * @content: a page, as it is in the image
+ * @gaddr: its guest absolute address
+ * @tweak: its two doublewords
+ *
+ * Context: uvsim_lock is held
+ * Return: 0, or the error of the crypto API.
+ */
 int uvsim_measure(struct measurement *m, const void *content, u64 gaddr, const u64 *tweak)
 {
 	return sha_add(m->pld, content, PAGE_SIZE) ?:
@@ -206,12 +251,34 @@ int uvsim_measure(struct measurement *m, const void *content, u64 gaddr, const u
 	       sha_add(m->tld, tweak, 16);
 }
 
+/**
+ * uvsim_measured() - is an image what its header says?
+ * @m: with all pages
+ * @pld: expected digest of the pages
+ * @ald: of the addresses
+ * @tld: of the tweaks
+ *
+ * Context: uvsim_lock is held
+ * Return: true if all three are right.
+ */
 bool uvsim_measured(const struct measurement *m, const u8 *pld, const u8 *ald, const u8 *tld)
 {
 	return uvsim_sha_equals(m->pld, pld) && uvsim_sha_equals(m->ald, ald) &&
 	       uvsim_sha_equals(m->tld, tld);
 }
 
+/**
+ * uvsim_seal_final() - make the data that completes a dump
+ * @f: the result
+ * @key: of the dump, 32 bytes
+ * @seed: that the key was derived from, 64 bytes
+ * @iv: 12 bytes, never used before with @key
+ * @nonce: of the configuration's pages, 16 bytes
+ * @xts_key: of the configuration's pages, 64 bytes
+ *
+ * Context: uvsim_lock is held
+ * Return: 0, or the error of the crypto API.
+ */
 int uvsim_seal_final(struct uvsim_dump_final *f, const u8 *key, const u8 *seed,
 		     const u8 *iv, const u8 *nonce, const u8 *xts_key)
 {
@@ -227,6 +294,16 @@ int uvsim_seal_final(struct uvsim_dump_final *f, const u8 *key, const u8 *seed,
 		   offsetof(struct uvsim_dump_final, nonce), f->tag, true);
 }
 
+/**
+ * uvsim_seal_cpu() - make the dump of a CPU
+ * @b: the result
+ * @key: of the dump, 32 bytes
+ * @iv: 12 bytes, never used before with @key
+ * @regs: what the CPU contains
+ *
+ * Context: uvsim_lock is held
+ * Return: 0, or the error of the crypto API.
+ */
 int uvsim_seal_cpu(struct uvsim_dump_cpu *b, const u8 *key, const u8 *iv,
 		   const struct uvsim_cpu_regs *regs)
 {
@@ -239,7 +316,16 @@ int uvsim_seal_cpu(struct uvsim_dump_cpu *b, const u8 *key, const u8 *iv,
 		   sizeof(b->regs), b->tag, true);
 }
 
-/* @h is a complete header in writable memory, its lengths checked */
+/**
+ * uvsim_open_se_header() - decrypt the secret part of an SE header
+ * @h: a complete header that is consistent, in writable memory; the secret part is
+ *     decrypted in place
+ * @key: SE header key, 32 bytes
+ * @secret: a copy of that part
+ *
+ * Context: uvsim_lock is held
+ * Return: 0, -EBADMSG if key or header are wrong, or the error of the crypto API.
+ */
 int uvsim_open_se_header(struct uvsim_se_header *h, const u8 *key,
 			 struct uvsim_se_secret *secret)
 {
@@ -253,7 +339,14 @@ int uvsim_open_se_header(struct uvsim_se_header *h, const u8 *key,
 	return ret;
 }
 
-/* Lengths that uvsim_open_se_header() and the key slot loop rely on */
+/**
+ * uvsim_se_header_consistent() - can the lengths in an SE header be relied on?
+ * @h: the header
+ * @len: bytes that there are of it, at least those of the structure
+ *
+ * Context: any
+ * Return: true if all of the header is there, and its parts make up its size.
+ */
 bool uvsim_se_header_consistent(const struct uvsim_se_header *h, u32 len)
 {
 	return h->size <= len && h->slots && h->slots <= UVSIM_SE_MAX_LEN / 80 &&
@@ -262,11 +355,21 @@ bool uvsim_se_header_consistent(const struct uvsim_se_header *h, u32 len)
 			  h->enc_len + 16;
 }
 
+/**
+ * uvsim_page_digest() - tell whether a page has changed
+ * @addr: kernel address of the page
+ *
+ * Context: any
+ * Return: a digest that an attacker could not make, until the module is unloaded.
+ */
 u64 uvsim_page_digest(u64 addr)
 {
 	return siphash((void *)addr, PAGE_SIZE, &digest_key);
 }
 
+/**
+ * uvsim_free_crypto() - the inverse of uvsim_alloc_crypto(), of a failed one as well
+ */
 void uvsim_free_crypto(void)
 {
 	kfree(scratch);
@@ -294,6 +397,16 @@ static struct shash_desc * __init alloc_desc(struct crypto_shash *tfm)
 	return desc;
 }
 
+/**
+ * uvsim_alloc_crypto() - get all that the notifier will need
+ *
+ * Context: may sleep
+ * Return:
+ * * 0 - the functions of this file can be used
+ * * -ENOMEM - no memory
+ * * -EINVAL - running digests of this kernel are larger than SHA_STATE_LEN
+ * * else, an algorithm is missing
+ */
 int __init uvsim_alloc_crypto(void)
 {
 	int ret;

@@ -23,14 +23,26 @@ struct rule {
 
 static struct rule rules[UVSIM_MAX_RULES];
 
+/**
+ * uvsim_have_rules() - is there any fault rule?
+ *
+ * Context: any
+ * Return: true if there is.
+ */
 bool uvsim_have_rules(void)
 {
 	return READ_ONCE(rules[0].used);
 }
 
-/*
- * Apply the fault rules to a call. Returns 2 or 3 if it has to answer busy.
- * Otherwise the call counts, *rc becomes the injected response, if any.
+/**
+ * uvsim_apply_rules() - apply the fault rules to a call
+ * @cmd: its command
+ * @rc: becomes the response that is to be injected, if any
+ * @delay_us: becomes longer by the microseconds that the call is to take
+ *
+ * Context: uvsim_lock is held
+ * Return: 2 or 3 if that is to be the condition code, and the call does not count;
+ * 0 if it does.
  */
 int uvsim_apply_rules(u16 cmd, u32 *rc, u64 *delay_us)
 {

@@ -138,6 +138,11 @@ static int parse_hex(u8 *bytes, const char *text, unsigned int len)
 	return 0;
 }
 
+/**
+ * uvsim_forget_header_keys() - no image can be opened any more
+ *
+ * Context: takes uvsim_lock
+ */
 void uvsim_forget_header_keys(void)
 {
 	spin_lock_irq(&uvsim_lock);

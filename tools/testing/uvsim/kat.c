@@ -213,6 +213,12 @@ static const char * __init known_answers(struct kat_data *k, u8 *page)
 	return NULL;
 }
 
+/**
+ * uvsim_check_known_answers() - compute what is known
+ *
+ * Context: may sleep, takes uvsim_lock
+ * Return: 0, -EINVAL if an answer is wrong, -ENOMEM.
+ */
 int __init uvsim_check_known_answers(void)
 {
 	struct kat_data *data = kzalloc(sizeof(*data), GFP_KERNEL);

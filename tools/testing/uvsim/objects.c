@@ -31,6 +31,14 @@ static const struct page_op {
 
 static struct { const struct page_op *op; u64 gaddr; } orders[UVSIM_MAX_ORDERS];
 
+/**
+ * uvsim_carry_out_orders() - what was ordered for each configuration
+ * @conf: one that has been verified just now
+ *
+ * A violation for each order that cannot be carried out.
+ *
+ * Context: uvsim_lock is held
+ */
 void uvsim_carry_out_orders(struct uvsim_conf *conf)
 {
 	unsigned int i;

@@ -42,7 +42,13 @@ static struct page_meta *find_placed(u64 abs)
 	return NULL;
 }
 
-/* From now on the page is nowhere in main storage */
+/**
+ * uvsim_take_away() - from now on a page is nowhere in main storage
+ * @page: the page
+ * @state: what it is there
+ *
+ * Context: uvsim_lock is held
+ */
 void uvsim_take_away(struct page_meta *page, enum page_state state)
 {
 	struct page_meta **link = bucket(page->place & PAGE_MASK);
@@ -131,6 +137,19 @@ static u32 find_pte(const struct uvsim_conf *conf, u64 gaddr, u64 *pte)
 	return RC_OK;
 }
 
+/**
+ * uvsim_walk() - guest absolute to host absolute address
+ * @conf: the configuration, its ASCE is used
+ * @gaddr: guest absolute address
+ * @abs: the page's absolute address, 0 if there is none
+ *
+ * Context: uvsim_lock is held; the tables may change meanwhile
+ * Return:
+ * * RC_OK - it is mapped
+ * * RC_NOT_MAPPED - it is not
+ * * RC_PAGE_LARGE - by more than a page
+ * * RC_OPERAND - the tables are none
+ */
 u32 uvsim_walk(const struct uvsim_conf *conf, u64 gaddr, u64 *abs)
 {
 	u64 pte = 0;
@@ -140,6 +159,14 @@ u32 uvsim_walk(const struct uvsim_conf *conf, u64 gaddr, u64 *abs)
 	return rc;
 }
 
+/**
+ * uvsim_is_mapped() - does the guest have a page in this place?
+ * @conf: the page's configuration
+ * @page: the page
+ *
+ * Context: uvsim_lock is held
+ * Return: true if the guest's tables have an entry.
+ */
 bool uvsim_is_mapped(const struct uvsim_conf *conf, const struct page_meta *page)
 {
 	u64 abs;
@@ -147,7 +174,20 @@ bool uvsim_is_mapped(const struct uvsim_conf *conf, const struct page_meta *page
 	return uvsim_walk(conf, page_gaddr(conf, page), &abs) == RC_OK;
 }
 
-/* For all that works on a guest address. @addr: kernel address of the host page */
+/**
+ * uvsim_find_page() - all about a guest address, for whatever works on one
+ * @conf: the configuration
+ * @gaddr: guest absolute address of a page
+ * @page: the guest's page
+ * @abs: absolute address of the host's page, with whatever content
+ * @addr: kernel address of that
+ *
+ * When this returns RC_OK, nobody else has the host's page, and the guest's page is
+ * not anywhere else.
+ *
+ * Context: uvsim_lock is held
+ * Return: RC_OK, or the response.
+ */
 u32 uvsim_find_page(struct uvsim_conf *conf, u64 gaddr, struct page_meta **page,
 		    u64 *abs, u64 *addr)
 {
@@ -202,7 +242,16 @@ static int crypt_page(const struct uvsim_conf *conf, u64 component, u64 addr, bo
 	return uvsim_xts_page(addr, conf->xts_key, nonce0, component, encrypt);
 }
 
-/* Turn plaintext at @addr into a secure page */
+/**
+ * uvsim_secure_page() - make a secure page of plaintext
+ * @conf: the configuration
+ * @page: the guest's page
+ * @abs: absolute address of the host's page
+ * @addr: its kernel address; the content is encrypted in place
+ *
+ * Context: uvsim_lock is held
+ * Return: RC_OK, RC_INV_STATE if it cannot be encrypted.
+ */
 u32 uvsim_secure_page(struct uvsim_conf *conf, struct page_meta *page, u64 abs, u64 addr)
 {
 	u64 component = ++conf->last_component;
@@ -217,6 +266,14 @@ u32 uvsim_secure_page(struct uvsim_conf *conf, struct page_meta *page, u64 abs, 
 	return RC_OK;
 }
 
+/**
+ * uvsim_destroy_page() - clear a page, and give it to the host
+ * @conf: the configuration
+ * @page: the guest's page, which is in main storage
+ * @addr: kernel address of the host's page
+ *
+ * Context: uvsim_lock is held
+ */
 void uvsim_destroy_page(struct uvsim_conf *conf, struct page_meta *page, u64 addr)
 {
 	memset((void *)addr, 0, PAGE_SIZE);
@@ -226,9 +283,17 @@ void uvsim_destroy_page(struct uvsim_conf *conf, struct page_meta *page, u64 add
 	conf->used_pages--;
 }
 
-/*
- * A page that comes back gets the form of its next export at once, with a
- * component of its own: whoever kept what he had before has something else.
+/**
+ * uvsim_import_page() - make a guest's page secure
+ * @conf: the configuration
+ * @gaddr: guest absolute address of the page
+ *
+ * A page that comes back gets the form of its next export at once, with a component
+ * of its own: whoever kept what he had before has something else. A shared page
+ * stays what it is.
+ *
+ * Context: uvsim_lock is held
+ * Return: RC_OK, or the response.
  */
 u32 uvsim_import_page(struct uvsim_conf *conf, u64 gaddr)
 {
@@ -258,9 +323,13 @@ u32 uvsim_import_page(struct uvsim_conf *conf, u64 gaddr)
 	}
 }
 
-/*
- * What the guest does: its page becomes plaintext that the host may use, and
- * secure again. The host has to undo a pin before the latter (unpin).
+/**
+ * uvsim_share_page() - what the guest does: its page becomes plaintext that the host may use
+ * @conf: the configuration
+ * @gaddr: guest absolute address of the page
+ *
+ * Context: uvsim_lock is held
+ * Return: RC_OK, or a response.
  */
 u32 uvsim_share_page(struct uvsim_conf *conf, u64 gaddr)
 {
@@ -281,6 +350,14 @@ u32 uvsim_share_page(struct uvsim_conf *conf, u64 gaddr)
 	return RC_OK;
 }
 
+/**
+ * uvsim_unshare_page() - what the guest does: a shared page becomes secure again
+ * @conf: the configuration
+ * @gaddr: guest absolute address of the page
+ *
+ * Context: uvsim_lock is held
+ * Return: RC_OK, RC_PAGE_PINNED if the host has to undo a pin first, or a response.
+ */
 u32 uvsim_unshare_page(struct uvsim_conf *conf, u64 gaddr)
 {
 	struct page_meta *page;
@@ -304,7 +381,14 @@ static void leave_to_host(struct page_meta *page)
 								       STATE_EXPORTED);
 }
 
-/* What the host does when it needs the page for something else */
+/**
+ * uvsim_export_page() - what the host does when it needs the page for something else
+ * @conf: the configuration
+ * @gaddr: guest absolute address of the page
+ *
+ * Context: uvsim_lock is held
+ * Return: RC_OK, or a response.
+ */
 u32 uvsim_export_page(struct uvsim_conf *conf, u64 gaddr)
 {
 	struct page_meta *page;
@@ -317,10 +401,17 @@ u32 uvsim_export_page(struct uvsim_conf *conf, u64 gaddr)
 	return rc;
 }
 
-/*
- * What the guest does: eight bytes to its memory. A page that is not secure
- * becomes so for just that moment, as the kernel was not asked. False if the
- * page is not there.
+/**
+ * uvsim_store_secret() - what the guest does: eight bytes to its memory
+ * @conf: the configuration
+ * @gaddr: guest absolute address, on a doubleword
+ * @value: the eight bytes
+ *
+ * A page that is not secure becomes so for just that moment, as the kernel was not
+ * asked.
+ *
+ * Context: uvsim_lock is held
+ * Return: false if the page is not there, or not writable.
  */
 bool uvsim_store_secret(struct uvsim_conf *conf, u64 gaddr, u64 value)
 {

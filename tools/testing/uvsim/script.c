@@ -93,7 +93,13 @@ static struct plain_cpu *find_plain_cpu(struct uvsim_sd *sd)
 	return p;
 }
 
-/* @gprs: registers 0 to 13, which the kernel saves from there */
+/**
+ * uvsim_script_plain() - the next step of a vcpu that is not protected
+ * @sd: its state description
+ * @gprs: registers 0 to 13, which the kernel saves from there
+ *
+ * Context: uvsim_lock is held
+ */
 void uvsim_script_plain(struct uvsim_sd *sd, unsigned long *gprs)
 {
 	struct plain_cpu *plain;
@@ -133,6 +139,14 @@ void uvsim_script_plain(struct uvsim_sd *sd, unsigned long *gprs)
 	plain->psw_addr = sd->psw[1];
 }
 
+/**
+ * uvsim_script_protected() - the next step of a protected vcpu
+ * @sd: its state description
+ * @conf: its configuration, which is not being dumped
+ * @cpu: the CPU
+ *
+ * Context: uvsim_lock is held
+ */
 void uvsim_script_protected(struct uvsim_sd *sd, struct uvsim_conf *conf,
 			    struct uvsim_cpu *cpu)
 {

@@ -12,6 +12,15 @@
 #include <asm/ptrace.h>
 #include "uvsim.h"
 
+/**
+ * uvsim_intercept() - say why SIE comes back
+ * @sd: the CPU's state description
+ * @code: interception code
+ * @ipa: first halfword of the instruction
+ * @ipb: the other two
+ *
+ * Context: any
+ */
 void uvsim_intercept(struct uvsim_sd *sd, u8 code, u16 ipa, u32 ipb)
 {
 	sd->icptcode = code;

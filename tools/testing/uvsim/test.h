@@ -90,6 +90,7 @@ extern const unsigned int nr_cmds;
 /* The simulator's */
 extern int (*control)(const char *file, const char *directive);
 extern u64 (*violations)(bool clear);
+extern int (*registers)(const struct uvsim_regs_record *record);
 
 /* test_lib.c */
 int uvc(u64 operand, void *addr);
@@ -149,6 +150,13 @@ void test_orders(void);
 /* test_dump.c */
 void test_dump(void);
 void test_busy(void);
+
+/* test_regs.c */
+void test_regs(void);
+
+/* test_fault.c */
+void test_faults(void);
+void test_keys(void);
 
 /* test_script.c */
 void test_script(void);

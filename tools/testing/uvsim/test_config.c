@@ -19,12 +19,16 @@ void test_create_conf(void)
 	row1(0x0100, "ASCE: private bit off", U64(0x50), asce | 3, RC(0x0105, 0), 1);
 	row1(0x0100, "ASCE: real space", U64(0x50), asce | 0x123, RC(0x0105, 0), 1);
 	row1(0x0100, "base storage not accessible", U64(0x20), BEYOND, RC(0x0108, 0), 1);
+	row1(0x0100, "end of the base storage outside of memory", U64(0x20),
+	     __pa(high_memory) - PAGE_SIZE, RC(0x0108, 0), 1);
 	row1(0x0100, "base storage not aligned", U64(0x20), __pa(a->base) + 8, RC(0x0108, 0), 1);
 	row1(0x0100, "base storage is the Ultravisor's", U64(0x20), __pa(t.uv_stor),
 	     RC(0x0108, 0), 1);
 	row1(0x0100, "base storage in the lowcore", U64(0x20), PAGE_SIZE, RC(0x0109, 0), 1);
 	row1(0x0100, "no SCA", U64(0x48), 0, RC(0x010c, 0), 1);
 	row1(0x0100, "SCA not accessible", U64(0x48), BEYOND, RC(0x010d, 0), 1);
+	row1(0x0100, "end of the SCA outside of memory", U64(0x48), __pa(high_memory) - 8,
+	     RC(0x010d, 0), 1);
 	row1(0x0100, "variable storage not accessible", U64(0x28), (u64)t.area + 3 * PAGE_SIZE,
 	     RC(0x0183, 0), 1);
 	row1(0x0100, "end of the variable storage not accessible", U64(0x28),
@@ -34,7 +38,9 @@ void test_create_conf(void)
 	row1(0x0100, "variable storage overlaps base storage", U64(0x28), (u64)a->base,
 	     RC(0x0183, 0), 1);
 
+	/* whatever was there before */
 	memset(a->base, 0xff, t.base_len);
+	memset(a->var, 0xff, t.var_len);
 	row(0x0100, "success", OK, 0);
 	a->conf = block64(0x18);
 	result(a->conf, "0x0100 create config: handle");
@@ -69,6 +75,9 @@ void test_create_cpu(void)
 	a->cpu = block64(0x18);
 	result(a->cpu, "0x0120 create cpu: handle");
 	row1(0x0120, "same number", U64(0x28), __pa(t.low_stor), RC(0x0104, 0), 1);
+	with(U64(0x28), __pa(t.low_stor));
+	row1(0x0120, "highest number", U16(0x36), t.max_cpu, OK, 0);
+	row1(0x0121, "highest number", U64(0x18), block64(0x18), OK, 0);
 }
 
 void test_cpu(void)
@@ -196,6 +205,39 @@ void test_fates(void)
 	map(b, FREE_ADDR, t.frame[0]);
 	row(0x0200, "page shared elsewhere", OK, 0);
 	end_guest(b);
+	end_guest(a);
+
+	/* a guest that ends where guests have to end */
+	order("qui", "max_address=0x%x", GUEST_LEN);
+	row(0x0100, "MSL is all that there may be", OK, 0);
+	a->conf = block64(0x18);
+	result(control("objects", "share gaddr=0x80000 tgid=1") == -ESRCH,
+	       "order: VM of another process");
+	end_guest(a);
+	order("qui", "max_address=0x%llx", t.max_addr);
+
+	/* two in one process: what a guest does is done in the newer one */
+	start_guest(a, 0, GOOD_PCF);
+	create_conf(b);
+	map(b, FREE_ADDR, t.frame[8]);
+	guest_does("share", FREE_ADDR, 0);
+	map_image(b, 4);
+	make_header(GOOD_PCF, 0, 0, 0);
+	must(0x0300);
+	unpack_image(IMAGE_PAGES);
+	result(memcmp(t.frame[0], t.frame[4], PAGE_SIZE),
+	       "0x0301 unpack: each configuration encrypts in another way");
+
+	/* what is the host's at the end, or has become so, is not touched */
+	memset(t.frame[4], 0xaa, PAGE_SIZE);
+	pattern(t.frame[8], 77);
+	end_guest(b);
+	result(!memchr_inv(t.frame[4], 0xaa, PAGE_SIZE) && has_pattern(t.frame[8], 77),
+	       "0x0101 destroy config: what is not the guest's any more is left alone");
+	row1(0x0341, "page of a guest that has gone", U64(0x18), __pa(t.frame[8]),
+	     RC(0x018a, 0), 0);
+	row1(0x0202, "page of a guest that has gone", U64(0x18), __pa(t.frame[8]),
+	     RC(0x0107, 0xd), 0);
 	end_guest(a);
 
 	/* whoever was told to come back may be dead by then */

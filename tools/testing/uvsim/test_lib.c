@@ -18,6 +18,7 @@ u8 block[BLOCK_LEN] __aligned(8);
 
 int (*control)(const char *file, const char *directive);
 u64 (*violations)(bool clear);
+int (*registers)(const struct uvsim_regs_record *record);
 
 const struct command cmds[] = {
 	{ 0x0001, 0x120, NONE, 0x00, "query" },

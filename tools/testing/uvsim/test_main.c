@@ -34,7 +34,7 @@
 #include <asm/uv.h>
 #include "test.h"
 
-#define ROWS			667	/* a change of the tests has to change this */
+#define ROWS			765	/* a change of the tests has to change this */
 
 static DEFINE_MUTEX(test_lock);
 
@@ -70,6 +70,9 @@ static void run(void)
 	test_destroy_fast();
 	test_fates();
 	order("qui", "reset");
+	test_regs();
+	test_faults();
+	test_keys();
 	test_orders();
 	test_script();
 
@@ -192,10 +195,13 @@ static void start_conformance(void)
 {
 	control = symbol_get(uvsim_control);
 	violations = symbol_get(uvsim_violations);
-	if (control && violations)
+	registers = symbol_get(uvsim_registers);
+	if (control && violations && registers)
 		conformance();
 	else
 		print("Bail out! uvsim is not loaded\n");
+	if (registers)
+		symbol_put(uvsim_registers);
 	if (violations)
 		symbol_put(uvsim_violations);
 	if (control)

@@ -111,6 +111,7 @@ void test_handles(void)
 		static const struct { const char *what; s64 delta; } other[] = {
 			{ "handle of another slot", 1 },
 			{ "handle of another time", 1 << 16 },
+			{ "handle of a slot that is not there", 0xffff },
 		};
 		u64 handle = cmds[i].handle == CONF ? t.g->conf : t.g->cpu;
 		u32 rc = cmds[i].handle == CONF ? INV_CONF : INV_CPU;

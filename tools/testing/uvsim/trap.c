@@ -315,11 +315,23 @@ static struct notifier_block uvsim_nb = {
 	.notifier_call = uvsim_die,
 };
 
+/**
+ * uvsim_sie_is_real() - does this machine have SIE?
+ *
+ * Context: before uvsim_change_globals()
+ * Return: true if it has.
+ */
 bool uvsim_sie_is_real(void)
 {
 	return sclp.has_sief2;
 }
 
+/**
+ * uvsim_catch_traps() - from now on UVC, SIE and PLO come here
+ *
+ * Context: may sleep
+ * Return: 0, -ENOEXEC if the kernel's entry to SIE is not known.
+ */
 int uvsim_catch_traps(void)
 {
 	int ret;
@@ -335,12 +347,22 @@ int uvsim_catch_traps(void)
 	return ret;
 }
 
+/**
+ * uvsim_release_traps() - the inverse of uvsim_catch_traps()
+ *
+ * Context: may sleep; nobody is in SIE
+ */
 void uvsim_release_traps(void)
 {
 	move_sie_back();
 	unregister_die_notifier(&uvsim_nb);
 }
 
+/**
+ * uvsim_publish_qui() - let the kernel know what uvsim_qui says
+ *
+ * Context: any
+ */
 void uvsim_publish_qui(void)
 {
 	memcpy(uv_info.inst_calls_list, uvsim_qui.calls, sizeof(uvsim_qui.calls));
@@ -367,6 +389,11 @@ static struct {
 	bool sief2, bscao, esca;
 } saved;
 
+/**
+ * uvsim_change_globals() - let the kernel see a machine with SIE and an Ultravisor
+ *
+ * Context: any
+ */
 void uvsim_change_globals(void)
 {
 	saved.uv_info = uv_info;
@@ -381,6 +408,11 @@ void uvsim_change_globals(void)
 	prot_virt_host = 1;
 }
 
+/**
+ * uvsim_restore_globals() - the inverse of uvsim_change_globals()
+ *
+ * Context: any
+ */
 void uvsim_restore_globals(void)
 {
 	prot_virt_host = saved.host;

@@ -199,9 +199,16 @@ static bool answer_cheaply(struct uvsim_cb_header *header)
 	return true;
 }
 
-/*
- * Returns the condition code, -EFAULT if the block cannot be accessed. No more
- * of it is than the command needs, so that a wrong length has its own answer.
+/**
+ * uvsim_uvc() - the Ultravisor call
+ * @operand: content of the first register, which should be 0
+ * @addr: kernel address of the control block, on a doubleword
+ *
+ * No more of the block is accessed than the command needs, so that a wrong length has
+ * its own answer.
+ *
+ * Context: any, takes uvsim_lock
+ * Return: the condition code, -EFAULT if the block cannot be accessed.
  */
 int uvsim_uvc(u64 operand, u64 addr)
 {
@@ -267,6 +274,11 @@ out:
 	return cc;
 }
 
+/**
+ * uvsim_default_qui() - what is reported to the kernel unless a test says otherwise
+ *
+ * Context: uvsim_lock is held, or nobody else is there yet
+ */
 void uvsim_default_qui(void)
 {
 	struct command *c;

@@ -469,6 +469,7 @@ SIZE(regs_record, 1536);
 
 /* For uvsim_test.ko: a write to a debugfs file, the number of violations */
 int uvsim_control(const char *file, const char *directive);
+int uvsim_registers(const struct uvsim_regs_record *record);
 u64 uvsim_violations(bool clear);
 
 #endif /* UVSIM_UVCB_H */

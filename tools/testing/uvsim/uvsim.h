@@ -135,12 +135,10 @@ static_assert(sizeof(struct measurement) <= VAR_BASE_LEN);
 /* In the configuration's base storage */
 struct uvsim_conf {
 	u64 handle;
-	u64 base;
 	u64 var;
 	u64 var_len;
 	u64 len;
 	u64 asce;
-	u64 sca;
 	u64 last_component;
 	u64 used_pages;
 	u64 unpacked;

@@ -32,6 +32,12 @@ static __printf(1, 0) void add_violation(const char *fmt, va_list args)
 	nr_violations++;
 }
 
+/**
+ * uvsim_violation() - count what the kernel must not do
+ * @fmt: what it was, in words; the command and the process are put in front
+ *
+ * Context: uvsim_lock is held
+ */
 void uvsim_violation(const char *fmt, ...)
 {
 	va_list args;

@@ -37,7 +37,7 @@ export TOOLS_SUITES TOOLS_PACKAGES VMM_SUITES VMM_PACKAGES
 export REPEAT RELOADS KERNELS BENCH_KERNEL BENCH_QEMU_MIN QEMU_MIN QEMU_SUITES QEMU_PACKAGES
 unexport TREE
 
-.PHONY: help demo picture check mutants check-all bench lint docs kernel series dist dev refresh apply update clean distclean
+.PHONY: help demo picture check mutants check-all bench bench-dump lint docs kernel series dist dev refresh apply update clean distclean
 .NOTPARALLEL:
 
 help:
@@ -47,6 +47,7 @@ help:
 	@echo 'make check-all         the same on all kernels: $(KERNELS)'
 	@echo 'make mutants           does the selftest see the defects it is there for'
 	@echo 'make bench             instructions of the dump calls, beside those of mainline'
+	@echo 'make bench-dump        instructions of whole dumps by pvdump, beside those of QEMU'
 	@echo 'make lint              the tests of the series and the scripts alone'
 	@echo 'make kernel            build the patched kernel'
 	@echo 'make docs              build/docs-$(KERNEL): the documentation of the feature as HTML'
@@ -81,6 +82,9 @@ check-all:
 
 bench:
 	@scripts/bench
+
+bench-dump:
+	@scripts/bench-dump $(GUESTS)
 
 lint:
 	@scripts/check lint

@@ -29,6 +29,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAX_EVENTS 256
@@ -110,14 +111,20 @@ static char *answer(const char *what)
 
 static void command(const char *text, const char *error)
 {
+	struct timespec start, end;
 	size_t len = strlen(text);
 	char *line;
 
 	printf("> %s\n", text);
+	clock_gettime(CLOCK_MONOTONIC, &start);
 	if (send(to_qemu, text, len, MSG_NOSIGNAL) != (ssize_t)len ||
 	    send(to_qemu, "\n", 1, MSG_NOSIGNAL) != 1)
 		fail("QEMU does not take %s", text);
 	line = answer(text);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	/* of the guest's time, which can count instructions: scripts/bench */
+	printf("took %lld ns\n", (end.tv_sec - start.tv_sec) * 1000000000LL +
+	       end.tv_nsec - start.tv_nsec);
 	if (!error && !strncmp(line, "{\"error\"", 8))
 		fail("it failed");
 	if (error && (strncmp(line, "{\"error\"", 8) || !strstr(line, error)))

@@ -85,6 +85,38 @@ boot_tools() {
 	EOF
 }
 
+# What pvdump does of which only its user sees something: names that cannot be had,
+# signals, limits. In a shell, which can be one that ignores signals.
+boot_pvdump() {
+	local slow="write $debugfs/faults \"cmd=0x401 nth=1 delay_us=200000 count=0\""
+	local wait="until grep -q % /log; do sleep 0.1; done"
+	"$TOP/scripts/zgetdump" >/dev/null
+	boot pvdump "$patched" "-t 300" /uvsim.ko="$module" /bin/pvdump="$tools/pvdump" \
+		/good.se="$images/good.se" /good.key="$images/good.key" \
+		/bin/sh="$CACHE/root/tools/usr/bin/busybox" <<-EOF
+		tmpfs /out size=64m
+		tmpfs /kept size=64m
+		tmpfs /full size=1m
+		$load
+		copy /good.key $debugfs/header_keys
+		test dry-run want="16 MiB of memory" empty=/out -- /bin/pvdump -i /good.se --dry-run -m 16
+		test dry-run-with-output status=2 want="writes nothing" empty=/out -- $pvdump --dry-run
+		test dangling-link status=1 want="points to nothing" not="%" -- /bin/sh -c "ln -s /nowhere /kept/link; /bin/pvdump -i /good.se -o /kept/link --progress"
+		test name-appears status=4 want="/kept/dump." -- /bin/pvdump -i /good.se -o /kept/dump -m 16 --exec "echo mine >/kept/dump"
+		test both-are-there -- /bin/sh -c "grep -q mine /kept/dump && ls -l /kept && head -c 4 /kept/dump.* | grep -q ELF"
+		test sigchld-ignored status=1 want="exit status 3" empty=/out -- /bin/sh -c "trap '' CHLD; exec $pvdump --exec 'exit 3'"
+		test file-size-limit status=1 want="ulimit -f" empty=/out -- /bin/sh -c "ulimit -f 100; exec $pvdump"
+		test no-reader status=1 want="Broken pipe" -- /bin/sh -c "{ /bin/pvdump -i /good.se -m 16 -o - 2>/log; echo \$? >/status; } | true; cat /log; exit \$(cat /status)"
+		$slow
+		test killed status=137 empty=/out -- /bin/sh -c "$pvdump --progress 2>/log & p=\$!; $wait; kill -9 \$p; wait \$p"
+		test nohup want="complete" -- /bin/sh -c "trap '' HUP; rm /log; $pvdump --progress 2>/log & p=\$!; $wait; kill -HUP \$p; wait \$p && cat /log"
+		test hangup status=129 want="nothing was left behind" -- /bin/sh -c "rm /log; $pvdump -f --progress 2>/log & p=\$!; $wait; kill -HUP \$p; wait \$p; r=\$?; cat /log; exit \$r"
+		write $debugfs/faults clear
+		test waits-for-room want="waiting for room" -- /bin/sh -c "dd if=/dev/zero of=/full/big bs=1k count=1000 2>/dev/null; /bin/pvdump -i /good.se -m 16 -o /full/dump --resume 2>/log & p=\$!; until grep -q waiting /log; do sleep 0.1; done; mount -o remount,size=32m /full; wait \$p && cat /log"
+		test json want="bytes_per_second" -- $pvdump -f --json
+	EOF
+}
+
 # Pages in every state: shared, shared for a while, out at the host, back again.
 # The dump shows them as that, and decrypts to what the guest had.
 dump_of_pages() {

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+// SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /*
  * Tests of whole dumps by libpvdump: what is in the file, what went wrong on the
  * way to it, what is left then. The commands have their own, proto-check.c.
@@ -627,6 +627,46 @@ static void check_streams(bool keep)
 	pvdump_free(pd);
 }
 
+static void *cancel_later(void *arg)
+{
+	usleep(300000);
+	pvdump_cancel(arg);
+	return NULL;
+}
+
+/* Stopped within the registers of a CPU, which would be encrypted anew */
+static void check_resumed_stream(void)
+{
+	struct reader r = { .room = 16 * MIB };
+	static const uint8_t note[700];
+	struct pvdump *pd;
+	pthread_t thread;
+	int fds[2], ret;
+
+	fake_start(0, 9);
+	pd = whole_vm(-1);
+	/* whole pages remain for later, so the first part ends within the registers */
+	must(!pvdump_add_vcpu_note(pd, 0, "X", 7, note, sizeof(note)), "note");
+	must(!pipe2(fds, O_NONBLOCK) && fcntl(fds[1], F_SETPIPE_SZ, 4096) == 4096, "pipe");
+	pvdump_set_fd(pd, fds[1]);
+	pvdump_set_resumable(pd, 1);
+	must(!pthread_create(&thread, NULL, cancel_later, pd), "no thread");
+	ret = pvdump_write(pd);
+	pthread_join(thread, NULL);
+	check(ret == -ECANCELED && uv.dumping && uv.calls[DUMP_CPU] == 1,
+	      "stream, stopped within the first CPU");
+	r.fd = fds[0];
+	r.buf = malloc(r.room);
+	must(r.buf && !fcntl(fds[0], F_SETFL, 0) &&
+	     !pthread_create(&thread, NULL, read_stream, &r), "no reader");
+	ret = pvdump_resume(pd);
+	close(fds[1]);
+	pthread_join(thread, NULL);
+	check(!ret && ended(pd) && file_right(r.buf, r.len), "stream, resumed");
+	free(r.buf);
+	pvdump_free(pd);
+}
+
 /* --- callbacks, and a very large VM ----------------------------------------- */
 
 struct sink {
@@ -672,7 +712,8 @@ static void check_callback(void)
 	}
 	fake_start(0, 9);
 	s.next = 0;
-	s.fail_at = 5 * MIB;
+	/* in the middle of a piece of memory */
+	s.fail_at = 6 * MIB;
 	pd = whole_vm(-1);
 	pvdump_set_writer(pd, take, &s, 1);
 	pvdump_set_resumable(pd, 1);
@@ -808,13 +849,6 @@ static void shrink_at_6(uint64_t mib)
 
 	if (mib == 6)
 		setrlimit(RLIMIT_FSIZE, &limit);
-}
-
-static void *cancel_later(void *arg)
-{
-	usleep(300000);
-	pvdump_cancel(arg);
-	return NULL;
 }
 
 static int read_up_to_6(void *opaque, uint64_t gaddr, void *buf, size_t len)
@@ -1046,6 +1080,7 @@ int main(int argc, char **argv)
 	check_ranges(keep);
 	check_notes(keep);
 	check_streams(keep);
+	check_resumed_stream();
 	check_callback();
 	check_terabyte();
 	check_arguments();

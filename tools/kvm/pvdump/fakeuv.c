@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+// SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /* The Ultravisor of the tests, see fakeuv.h. */
 #include <endian.h>
 #include <errno.h>

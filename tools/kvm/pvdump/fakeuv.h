@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/* SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause) */
 /*
  * An Ultravisor for tests of libpvdump on any machine: it is behind the ioctl()
  * of the program that it is linked to. Strict about what it is asked for, and as

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+// SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /*
  * The handle of libpvdump: what the caller has said about the VM and where its
  * dump goes, and the last error. Nothing here issues commands, but for

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+// SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /*
  * pvdump - start a protected VM from a Secure Execution image and dump it.
  *
@@ -352,6 +352,7 @@ static int dump(struct vm *vm, const struct args *a, int fd)
 		pvdump_set_progress(vm->pd, on_progress, NULL);
 	pvdump_set_fd(vm->pd, fd);
 	ret = a->dry_run ? dry_run(vm) : write_dump(vm, a);
+	report_stop();
 	if (!ret)
 		return STATUS_OK;
 	/* main() reports signals */

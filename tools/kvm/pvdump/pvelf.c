@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+// SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /*
  * The ELF core file that zgetdump decrypts: one note segment, one segment of
  * memory, a section with the memory's metadata and one with the completion data.

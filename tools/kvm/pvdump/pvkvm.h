@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/* SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause) */
 /*
  * The part of KVM's interface that libpvdump uses, under names of its own: what
  * <linux/kvm.h> says depends on its age and on the architecture, and a VMM may

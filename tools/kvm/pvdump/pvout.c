@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+// SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /*
  * The output of a dump: a regular file with holes, a stream, or a callback. Used
  * by pvwrite.c. Nothing else in the library writes to a file descriptor, so this

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+// SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /*
  * The commands of a dump, one function for each, and what the Ultravisor's
  * response codes mean. Used by pvwrite.c and by callers who write files of their

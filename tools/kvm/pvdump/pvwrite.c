@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+// SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /*
  * A dump from its beginning to its end: pvdump_write(), pvdump_resume() and
  * pvdump_measure(). Knows the order of things; how a command is issued, where

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+// SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /* Messages and progress of pvdump, see report.h. */
 #include "report.h"
 
@@ -10,12 +10,13 @@
 #include <time.h>
 
 #define MIB		0x100000ULL
-#define TERMINAL_MS	200
-#define LINES_MS	2000
+#define SECOND		1000000000ULL
+#define TERMINAL_NS	(SECOND / 5)
+#define LINES_NS	(2 * SECOND)
 #define BAR		30
 
 static enum report_style style;
-static uint64_t started, last;
+static uint64_t started, ended, last;	/* in ns */
 static bool line_open;		/* the cursor is behind a progress line */
 
 void report_style(enum report_style s)
@@ -23,12 +24,12 @@ void report_style(enum report_style s)
 	style = s;
 }
 
-static uint64_t now_ms(void)
+static uint64_t now_ns(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
+	return t.tv_sec * SECOND + t.tv_nsec;
 }
 
 /* Bytes that are no ASCII are taken for Latin-1, so that it is always valid JSON */
@@ -137,8 +138,14 @@ void report_sizes(const struct pvdump_sizes *s, unsigned int cpus, int measured)
 
 void report_start(void)
 {
-	started = now_ms();
+	started = now_ns();
 	last = 0;
+}
+
+/* The dump is over, though not yet on the disk */
+void report_stop(void)
+{
+	ended = now_ns();
 }
 
 /* How long, for people */
@@ -162,13 +169,13 @@ static const char *duration(uint64_t s, char buf[24])
 void report_progress(const struct pvdump_progress *p)
 {
 	bool end = p->done == p->total && !strcmp(p->step, "completion");
-	uint64_t now = now_ms(), ms = now - started, rate, left;
+	uint64_t now = now_ns(), ms = (now - started) / 1000000, rate, left;
 	unsigned int percent, n;
 	char bar[BAR + 1], time[24];
 
 	if (style == REPORT_QUIET || p->total == 0)
 		return;
-	if (!end && last && now - last < (style == REPORT_TERMINAL ? TERMINAL_MS : LINES_MS))
+	if (!end && last && now - last < (style == REPORT_TERMINAL ? TERMINAL_NS : LINES_NS))
 		return;
 	last = now;
 	percent = p->done * 100 / p->total;
@@ -217,6 +224,8 @@ void report_end(int status, const char *file)
 	if (style != REPORT_JSON)
 		return;
 	fprintf(stderr, "{\"event\":\"end\",\"status\":%d", status);
+	if (started)
+		fprintf(stderr, ",\"nanoseconds\":%llu", (unsigned long long)(ended - started));
 	if (file) {
 		fputs(",\"file\":", stderr);
 		json_string(file);

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+// SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /*
  * The rest of a VMM around the documentation's example, in what C and C++ have in
  * common, for vmm-check: a VM of fakeuv.c, or one that does not exist.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+// SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /*
  * Example for Documentation/virt/kvm/s390/s390-pv-dump.rst, which shows what follows.
  * Link with -lpvdump (pkg-config --libs libpvdump), see tools/kvm/pvdump.

@@ -9,7 +9,7 @@ boot_selftest() {
 	boot selftest "$patched" "-t 300" /uvsim.ko="$module" "${test[@]}" <<-EOF
 		swap /dev/ram0
 		$load
-		$(selftest timeout=280 ${XFAILS:+status=tap env=PV_DUMP_GENTLE=1})
+		$(selftest timeout=280 ${XFAILS:+status=tap} ${AS_IS:+env=PV_DUMP_GENTLE=1})
 	EOF
 }
 

@@ -408,6 +408,42 @@ TEST_F(dumping, disable_ends_the_dump)
 		EXPECT_LT(sie, sim_sie());
 }
 
+/*
+ * An asynchronous teardown is refused while an earlier life is set aside. The vcpus
+ * are ordinary ones by then, so there is nothing left to dump.
+ */
+TEST_F(dumping, refused_teardown_ends_the_dump)
+{
+	const uint32_t prepare = 9;	/* KVM_PV_ASYNC_CLEANUP_PREPARE, not in 5.10 */
+	struct vm *vm = &self->vm;
+	int ret = pv(vm, prepare, NULL);
+
+	if (ret == -ENOTTY)
+		SKIP(return, "no asynchronous teardown");
+	if (!ret) {
+		ASSERT_EQ(0, vm_protect(vm, &the_image, STAGE_DUMPING));
+		ret = pv(vm, prepare, NULL);
+	}
+	ASSERT_EQ(-EINVAL, ret);
+	if (env.sim)
+		ASSERT_EQ(0, sim_write("counters", "0"));
+	EXPECT_EQ(-EINVAL, dump_stor(vm, self->buf, self->per, 0));
+	EXPECT_TRUE(rc_untouched(vm));
+	EXPECT_EQ(-EINVAL, dump_cpu(vm, 0, self->buf));
+	EXPECT_TRUE(rc_untouched(vm));
+	EXPECT_EQ(-EINVAL, dump_complete(vm, self->buf, vm->len.dump_config_finalize_len));
+	EXPECT_TRUE(rc_untouched(vm));
+	EXPECT_TRUE(all_bytes(self->buf, CANARY, self->per));
+	if (env.sim)
+		EXPECT_EQ(0, sim_dump_calls());
+	EXPECT_TRUE(vm_runs(vm, 0));
+	/* and the next life is one like any other */
+	ASSERT_EQ(0, pv(vm, KVM_PV_DISABLE, NULL));
+	ASSERT_EQ(0, vm_protect(vm, &the_image, STAGE_DUMPING));
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+	EXPECT_TRUE(vm_runs(vm, 0));
+}
+
 TEST_F(dumping, new_life_after_disable)
 {
 	struct vm *vm = &self->vm;

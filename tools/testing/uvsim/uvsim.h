@@ -347,17 +347,17 @@ char *uvsim_next_pair(char **text, u64 *value);
  * The debugfs files: NAME_show() prints, NAME_set() is given the directive of one
  * write(). They take the lock.
  */
-#define UVSIM_FILE(_name)						\
+#define UVSIM_DEBUGFS(_name)						\
 	int uvsim_##_name##_show(struct seq_file *m, void *v);		\
 	int uvsim_##_name##_set(char *text)
 
-UVSIM_FILE(header_keys);
-UVSIM_FILE(faults);
-UVSIM_FILE(counters);
-UVSIM_FILE(objects);
-UVSIM_FILE(violations);
-UVSIM_FILE(qui);
-UVSIM_FILE(script);
-UVSIM_FILE(sie);
+UVSIM_DEBUGFS(header_keys);
+UVSIM_DEBUGFS(faults);
+UVSIM_DEBUGFS(counters);
+UVSIM_DEBUGFS(objects);
+UVSIM_DEBUGFS(violations);
+UVSIM_DEBUGFS(qui);
+UVSIM_DEBUGFS(script);
+UVSIM_DEBUGFS(sie);
 
 #endif /* UVSIM_H */

@@ -102,8 +102,12 @@ plain() {
 		awk -v RS= -v ORS='\n\n' '!/^Linux [0-9.]+: /'
 }
 
-# lines PATCH: what it adds and removes
-lines() { sed -n '/^diff --git /,$p' "$1" | grep -E '^[-+]' | grep -vE '^(\+\+\+|---) '; }
+# lines PATCH KERNEL: what it adds and removes, with paths as they are here; sorted, as
+# files with another name come in another order
+lines() {
+	sed -n '/^diff --git /,$p' "$1" | grep -E '^[-+]' | grep -vE '^(\+\+\+|---) ' |
+		sed "$(KERNEL=$2 paths_sed back)" | sort
+}
 
 # The same patch on two kernels has the same message, and differs in context only;
 # or the message says why it does not.
@@ -118,9 +122,9 @@ lint_same_patch() {
 			n=$((n + 1))
 			diff -u <(plain "$p" "$KERNEL") <(plain "$q" "$kernel") ||
 				{ echo "$name: another message for $kernel"; bad=1; }
-			! cmp -s <(lines "$p") <(lines "$q") || continue
+			! cmp -s <(lines "$p" "$KERNEL") <(lines "$q" "$kernel") || continue
 			grep -qE '^Linux [0-9.]+: ' "$p" "$q" || {
-				diff -u <(lines "$p") <(lines "$q") || :
+				diff -u <(lines "$p" "$KERNEL") <(lines "$q" "$kernel") || :
 				echo "$name: other lines for $kernel; a paragraph \"Linux VERSION: ...\" has to say why"
 				bad=1
 			}

@@ -34,6 +34,7 @@ demo_shared_loader() {
 	demo_yours "$yours/shared.se" "$images/cck.bin" "$yours/host.der" || { cat "$yours/log"; return 1; }
 	demo_says "the host saw nothing,"
 	grep 'not counted: [1-9]' "$yours/log"
+	grep '^pvdump: 100 %' "$yours/log"
 }
 
 demo_not_encrypted() {

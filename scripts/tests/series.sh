@@ -81,6 +81,12 @@ lint_one_home() {
 	while read -r f; do
 		[ ! -e "$source/$f" ] || { echo "$f exists in the base"; return 1; }
 	done <"$lint/created"
+	# a series that brings the Makefile of a tool brings all of it
+	tracked | tr '\0' '\n' | grep '^tools/' | sed "$(paths_sed)" | sort >"$lint/tools"
+	while read -r f; do
+		grep "^${f%Makefile}" "$lint/tools" | comm -23 - "$lint/created" >"$lint/missing"
+		[ ! -s "$lint/missing" ] || { cat "$lint/missing"; echo "not in the series of $KERNEL, though $f is"; return 1; }
+	done < <(grep '^tools/.*/Makefile$' "$lint/created")
 	# every file at a kernel path is in the series of a kernel
 	for kernel in $KERNELS; do
 		[ ! -d "$TOP/patches/$kernel" ] ||

@@ -28,6 +28,7 @@
 #include "libpvdump.h"
 
 #define MIB	FAKE_MIB
+#define ARRAY_SIZE(x) (sizeof(x) / sizeof((x)[0]))
 #define DUMP_CPU 3		/* subcommands, indices of uv.calls */
 #define DUMP_COMPLETE 2
 
@@ -42,12 +43,9 @@ static struct {
 	uint64_t fallocated;
 } disk;
 
-ssize_t __real_pwrite(int fd, const void *buf, size_t len, off_t at);
-ssize_t __wrap_pwrite(int fd, const void *buf, size_t len, off_t at);
-int __real_fallocate(int fd, int mode, off_t at, off_t len);
-int __wrap_fallocate(int fd, int mode, off_t at, off_t len);
-int __real_fstatvfs(int fd, struct statvfs *fs);
-int __wrap_fstatvfs(int fd, struct statvfs *fs);
+typeof(pwrite) __real_pwrite, __wrap_pwrite;
+typeof(fallocate) __real_fallocate, __wrap_fallocate;
+typeof(fstatvfs) __real_fstatvfs, __wrap_fstatvfs;
 
 ssize_t __wrap_pwrite(int fd, const void *buf, size_t len, off_t at)
 {
@@ -183,35 +181,41 @@ struct parts {
 	uint64_t notes_len, memory_len, meta_len, gaddr, memory_at;
 };
 
+struct file_head {
+	Elf64_Ehdr ehdr;
+	Elf64_Shdr shdrs[4];
+	Elf64_Phdr phdrs[2];
+};
+
 static bool find_parts(const uint8_t *buf, size_t len, struct parts *p)
 {
-	const Elf64_Ehdr *e = (const void *)buf;
-	const Elf64_Shdr *s = (const void *)(buf + 64);
-	const Elf64_Phdr *ph = (const void *)(buf + 320);
+	const struct file_head *h = (const void *)buf;
 	const char *names;
 
-	if (len < 432 || memcmp(e->e_ident, ELFMAG, SELFMAG) || be16toh(e->e_machine) != EM_S390 ||
-	    be16toh(e->e_phnum) != 2 || be16toh(e->e_shnum) != 4 || be64toh(e->e_shoff) != 64 ||
-	    be64toh(e->e_phoff) != 320 || be16toh(e->e_shstrndx) != 3)
+	if (len < sizeof(*h) || memcmp(h->ehdr.e_ident, ELFMAG, SELFMAG) ||
+	    be16toh(h->ehdr.e_machine) != EM_S390 || be16toh(h->ehdr.e_phnum) != 2 ||
+	    be16toh(h->ehdr.e_shnum) != 4 || be64toh(h->ehdr.e_shoff) != 64 ||
+	    be64toh(h->ehdr.e_phoff) != 320 || be16toh(h->ehdr.e_shstrndx) != 3)
 		return false;
-	names = (const char *)buf + be64toh(s[3].sh_offset);
-	if (be64toh(s[3].sh_offset) + 35 != len || be64toh(s[3].sh_size) != 35 ||
-	    strcmp(names + be32toh(s[1].sh_name), "pv_mem_meta") ||
-	    strcmp(names + be32toh(s[2].sh_name), "pv_compl") ||
-	    strcmp(names + be32toh(s[3].sh_name), ".shstrtab") ||
-	    be32toh(ph[0].p_type) != PT_NOTE || be32toh(ph[1].p_type) != PT_LOAD)
+	names = (const char *)buf + be64toh(h->shdrs[3].sh_offset);
+	if (be64toh(h->shdrs[3].sh_offset) + 35 != len || be64toh(h->shdrs[3].sh_size) != 35 ||
+	    strcmp(names + be32toh(h->shdrs[1].sh_name), "pv_mem_meta") ||
+	    strcmp(names + be32toh(h->shdrs[2].sh_name), "pv_compl") ||
+	    strcmp(names + be32toh(h->shdrs[3].sh_name), ".shstrtab") ||
+	    be32toh(h->phdrs[0].p_type) != PT_NOTE || be32toh(h->phdrs[1].p_type) != PT_LOAD)
 		return false;
-	p->notes = buf + be64toh(ph[0].p_offset);
-	p->notes_len = be64toh(ph[0].p_filesz);
-	p->memory_at = be64toh(ph[1].p_offset);
+	p->notes = buf + be64toh(h->phdrs[0].p_offset);
+	p->notes_len = be64toh(h->phdrs[0].p_filesz);
+	p->memory_at = be64toh(h->phdrs[1].p_offset);
 	p->memory = buf + p->memory_at;
-	p->memory_len = be64toh(ph[1].p_filesz);
-	p->gaddr = be64toh(ph[1].p_paddr);
-	p->meta = buf + be64toh(s[1].sh_offset);
-	p->meta_len = be64toh(s[1].sh_size);
-	p->complete = buf + be64toh(s[2].sh_offset);
+	p->memory_len = be64toh(h->phdrs[1].p_filesz);
+	p->gaddr = be64toh(h->phdrs[1].p_paddr);
+	p->meta = buf + be64toh(h->shdrs[1].sh_offset);
+	p->meta_len = be64toh(h->shdrs[1].sh_size);
+	p->complete = buf + be64toh(h->shdrs[2].sh_offset);
 	return p->memory_at % 4096 == 0 && p->memory + p->memory_len == p->meta &&
-	       p->meta + p->meta_len == p->complete && be64toh(ph[1].p_memsz) == p->memory_len;
+	       p->meta + p->meta_len == p->complete &&
+	       be64toh(h->phdrs[1].p_memsz) == p->memory_len;
 }
 
 /* The n-th note of a name and type */
@@ -229,7 +233,8 @@ static const uint8_t *find_note(const struct parts *p, const char *name, uint32_
 		name_len = be32toh(h.n_namesz);
 		*len = be32toh(h.n_descsz);
 		desc = at + sizeof(h) + (name_len + 3) / 4 * 4;
-		if (be32toh(h.n_type) == type && !strcmp((const char *)at + sizeof(h), name) && !n--)
+		if (be32toh(h.n_type) == type &&
+		    !strcmp((const char *)at + sizeof(h), name) && !n--)
 			return desc;
 		at = desc + (*len + 3) / 4 * 4;
 	}
@@ -278,8 +283,8 @@ static bool file_right(const uint8_t *buf, size_t len)
 		ok = b && n == uv.cpu_len;
 		if (ok)
 			memcpy(tag, b + 1552, 16);
-		ok = ok && fake_gcm(false, uv.dump_key, b + 8, b, 32, b + 32, FAKE_REGS, out, tag) &&
-		     !memcmp(out, uv.regs[i], FAKE_REGS);
+		ok = ok && fake_gcm(false, uv.dump_key, b + 8, b, 32, b + 32, FAKE_REGS, out,
+				    tag) && !memcmp(out, uv.regs[i], FAKE_REGS);
 	}
 	return ok;
 }
@@ -388,7 +393,8 @@ static void check_hard_way(bool keep)
 	pvdump_set_reader(pd, fake_read, NULL);
 	check(!pvdump_write(pd) && ended(pd) && fd_right(fd),
 	      "metadata is that of pages that were read");
-	check(!uv.was_read[3] && !uv.was_read[2 * 256 + 1] && uv.was_read[2], "zero pages are not read");
+	check(!uv.was_read[3] && !uv.was_read[2 * 256 + 1] && uv.was_read[2],
+	      "zero pages are not read");
 	pvdump_free(pd);
 	close(fd);
 	remove_file("stale.elf");
@@ -477,7 +483,8 @@ static void check_notes(bool keep)
 	check(desc && n == sizeof(info) - 1 && !memcmp(desc, info, n), "notes: VMCOREINFO");
 	desc = find_note(&p, "CORE", 1, 1, &n);
 	check(desc && n == sizeof(prstatus) && !memcmp(desc, prstatus, n) &&
-	      !find_note(&p, "CORE", 1, 3, &n), "notes: plain registers of CPU 1 in place of zeros");
+	      !find_note(&p, "CORE", 1, 3, &n),
+	      "notes: plain registers of CPU 1 in place of zeros");
 	desc = find_note(&p, "CORE", 1, 2, &n);
 	check(desc && n == 336 && desc[35] == 3, "notes: zeros of CPU 2, and its number");
 	desc = find_note(&p, "PVDUMP", 7, 0, &n);
@@ -504,7 +511,9 @@ static void *read_stream(void *arg)
 	ssize_t n;
 
 	while (r->len < r->room && (!r->stop_after || r->len < r->stop_after)) {
-		n = read(r->fd, r->buf + r->len, r->room - r->len < 70000 ? r->room - r->len : 70000);
+		size_t room = r->room - r->len;
+
+		n = read(r->fd, r->buf + r->len, room < 70000 ? room : 70000);
 		if (n <= 0)
 			break;
 		r->len += n;
@@ -544,8 +553,10 @@ static void check_streams(bool keep)
 
 	sigprocmask(SIG_BLOCK, NULL, &before);
 	for (i = 0; i < 4; i++) {
-		static const char * const what[] = { "pipe", "non-blocking pipe, slow reader", "socket",
-						     "file that is appended to" };
+		static const char * const what[] = {
+			"pipe", "non-blocking pipe, slow reader", "socket",
+			"file that is appended to",
+		};
 
 		fake_start(0, 9);
 		pd = whole_vm(-1);
@@ -700,7 +711,9 @@ static void check_callback(void)
 
 	for (i = 0; i < 2; i++) {
 		fake_start(0, 9);
-		s.next = s.zeros = s.bytes = 0;
+		s.next = 0;
+		s.zeros = 0;
+		s.bytes = 0;
 		pd = whole_vm(-1);
 		pvdump_set_writer(pd, take, &s, i);
 		ret = pvdump_write(pd);
@@ -794,8 +807,8 @@ static void check_arguments(void)
 	pvdump_set_fd(pd, fd);
 	pvdump_forget(pd);
 	must(!pvdump_add_memory(pd, 0, 9 * MIB, uv.memory), "memory");
-	check(pvdump_write(pd) == -EINVAL && !uv.calls[0] && strstr(text(pd), "without vcpus"), "%s",
-	      text(pd));
+	check(pvdump_write(pd) == -EINVAL && !uv.calls[0] && strstr(text(pd), "without vcpus"),
+	      "%s", text(pd));
 	must(!pvdump_add_vcpu(pd, FAKE_VCPU), "vcpu");
 	pvdump_free(pd);
 
@@ -873,7 +886,8 @@ static void check_failures(void)
 	uv.fail_at = -1;
 	uv.cpu_fails = 0x21;
 	ret = pvdump_write(pd);
-	check(ret == -EINVAL && ended(pd) && strstr(text(pd), "(CPU 0)"), "registers: %s", text(pd));
+	check(ret == -EINVAL && ended(pd) && strstr(text(pd), "(CPU 0)"), "registers: %s",
+	      text(pd));
 	uv.cpu_fails = 0;
 	uv.complete_fails = 0x1234;
 	ret = pvdump_write(pd);
@@ -952,7 +966,8 @@ static void check_failures(void)
 		_exit(!(ret == -EFBIG && ended(pd)));
 	}
 	must(pid > 0 && waitpid(pid, &status, 0) == pid, "waitpid");
-	check(WIFEXITED(status) && !WEXITSTATUS(status), "RLIMIT_FSIZE sinks meanwhile (%d)", status);
+	check(WIFEXITED(status) && !WEXITSTATUS(status), "RLIMIT_FSIZE sinks meanwhile (%d)",
+	      status);
 	remove_file("fail.elf");
 }
 
@@ -1012,8 +1027,8 @@ static void check_room(void)
 	good_disk();
 
 	/* behind something else, and where something is behind */
-	must(!ftruncate(fd, 0) && pwrite(fd, "head", 4, 0) == 4 && lseek(fd, 4096, SEEK_SET) == 4096,
-	     "file");
+	must(!ftruncate(fd, 0) && pwrite(fd, "head", 4, 0) == 4 &&
+	     lseek(fd, 4096, SEEK_SET) == 4096, "file");
 	pd = whole_vm(fd);
 	check(!pvdump_write(pd) && !fstat(fd, &st) && st.st_blocks * 512 < 7 * (off_t)MIB,
 	      "behind a header of the caller's");
@@ -1034,24 +1049,24 @@ static void check_room(void)
 
 static int compare(const char *name)
 {
-	size_t len, plain_len;
-	char file[64];
-	uint8_t *buf, *plain;
-	const Elf64_Ehdr *e;
 	const Elf64_Phdr *p;
+	const struct file_head *h;
+	size_t len, plain_len;
+	uint8_t *buf, *plain;
+	char file[64];
 	unsigned int i;
 
 	snprintf(file, sizeof(file), "%s.decrypted", name);
 	buf = read_file(file, &len);
 	snprintf(file, sizeof(file), "%s.plain", name);
 	plain = read_file(file, &plain_len);
-	e = (const void *)buf;
-	must(len > sizeof(*e) && !memcmp(e->e_ident, ELFMAG, SELFMAG), "no ELF file");
-	p = (const void *)(buf + be64toh(e->e_phoff));
-	for (i = 0; i < be16toh(e->e_phnum); i++)
+	h = (const void *)buf;
+	must(len > sizeof(h->ehdr) && !memcmp(h->ehdr.e_ident, ELFMAG, SELFMAG), "no ELF file");
+	p = (const void *)(buf + be64toh(h->ehdr.e_phoff));
+	for (i = 0; i < be16toh(h->ehdr.e_phnum); i++)
 		if (be32toh(p[i].p_type) == PT_LOAD)
 			break;
-	check(i < be16toh(e->e_phnum) && be64toh(p[i].p_filesz) == plain_len &&
+	check(i < be16toh(h->ehdr.e_phnum) && be64toh(p[i].p_filesz) == plain_len &&
 	      be64toh(p[i].p_offset) + plain_len <= len &&
 	      !memcmp(buf + be64toh(p[i].p_offset), plain, plain_len),
 	      "%s: zgetdump makes of it what the guest had", name);
@@ -1087,7 +1102,7 @@ int main(int argc, char **argv)
 	check_failures();
 	check_room();
 	fake_end();
-	for (i = 0; !keep && i < sizeof(files) / sizeof(files[0]); i++)
+	for (i = 0; !keep && i < ARRAY_SIZE(files); i++)
 		remove_file(files[i]);
 	if (!keep)
 		rmdir(dir);

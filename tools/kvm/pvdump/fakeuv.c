@@ -179,7 +179,8 @@ int fake_read(void *opaque, uint64_t gaddr, void *buf, size_t len)
 	uint64_t page = (gaddr - uv.gaddr) / FAKE_PAGE;
 
 	(void)opaque;
-	if (gaddr % FAKE_PAGE || len % FAKE_PAGE || page + len / FAKE_PAGE > uv.mib * PAGES_PER_MIB) {
+	if (gaddr % FAKE_PAGE || len % FAKE_PAGE ||
+	    page + len / FAKE_PAGE > uv.mib * PAGES_PER_MIB) {
 		uv.bad++;
 		return -ENXIO;
 	}

@@ -10,6 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define FAKE_VM		1000
 #define FAKE_VCPU	2000		/* file descriptor of the first vcpu */
 #define FAKE_CPUS	3
@@ -72,5 +76,9 @@ int fake_read(void *opaque, uint64_t gaddr, void *buf, size_t len);
 bool fake_gcm(bool encrypt, const uint8_t key[32], const uint8_t iv[12], const uint8_t *aad,
 	      int aad_len, const uint8_t *in, int len, uint8_t *out, uint8_t tag[16]);
 bool fake_xts(bool encrypt, uint64_t component, const uint8_t *in, uint8_t *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* FAKEUV_H */

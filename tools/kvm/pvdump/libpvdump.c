@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_NOTE	(1U << 20)
+#define MAX_NOTE	0x100000U
 #define MAX_VCPUS	4096
 
 static void fail_va(struct pvdump *pd, int err, const char *call, uint64_t gaddr,
@@ -250,7 +250,8 @@ int pvdump_add_vcpu(struct pvdump *pd, int vcpu_fd)
 	if (ret)
 		return ret;
 	if (vcpu_fd < 0 || vcpu_fd == pd->vm_fd || pd->num_vcpus == MAX_VCPUS)
-		return pv_fail(pd, EINVAL, "", "%d is no file descriptor of a vcpu, or there are too many",
+		return pv_fail(pd, EINVAL, "",
+			       "%d is no file descriptor of a vcpu, or there are too many",
 			       vcpu_fd);
 	ret = grow(pd, &p, pd->num_vcpus, sizeof(*pd->vcpus));
 	if (ret)

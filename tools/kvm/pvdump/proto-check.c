@@ -15,8 +15,9 @@
 #include "pvkvm.h"
 
 #define MIB	FAKE_MIB
+#define ARRAY_SIZE(x) (sizeof(x) / sizeof((x)[0]))
 
-static struct pvdump *handle(void)
+static struct pvdump *any_vm(void)
 {
 	struct pvdump *pd;
 
@@ -46,12 +47,12 @@ static void check_info(void)
 		{ "too much metadata", 4096, 0x20000, 4096, -EPROTO },
 		{ "too much completion data", 4096, 4096, 4097, -EPROTO },
 	};
-	struct pvdump *pd = handle();
+	struct pvdump *pd = any_vm();
 	struct pvdump_lengths len;
 	unsigned int i;
 	int ret;
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		fake_start(0, 1);
 		uv.cpu_len = rows[i].cpu;
 		uv.state_len = rows[i].state;
@@ -93,13 +94,13 @@ static void check_init(void)
 		{ 0x0101, -EPERM, "most likely the guest's owner", "host key" },
 		{ 0x0108, -EPERM, "most likely the guest's owner", "host key" },
 	};
-	struct pvdump *pd = handle();
+	struct pvdump *pd = any_vm();
 	const struct pvdump_error *e = pvdump_last_error(pd);
 	unsigned int i;
 	int ret;
 
 	check(!e->err && !*e->text && !*e->call, "new handle: no error");
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		fake_start(0, 1);
 		uv.refuse = rows[i].rc;
 		ret = pvdump_init(pd);
@@ -129,7 +130,7 @@ static void check_init(void)
 static void check_commands(void)
 {
 	static uint8_t buf[4 * FAKE_LEN + 1];
-	struct pvdump *pd = handle();
+	struct pvdump *pd = any_vm();
 	uint64_t gaddr = 0;
 
 	fake_start(0, 4);
@@ -183,14 +184,14 @@ static void check_state(void)
 		{ "short buffer", 0, 2 * MIB, 2 * FAKE_LEN - 1, "too short for 2 MiB" },
 	};
 	static uint8_t buf[8 * FAKE_LEN + 1];
-	struct pvdump *pd = handle();
+	struct pvdump *pd = any_vm();
 	uint64_t gaddr;
 	unsigned int i;
 	int ret;
 
 	fake_start(0, 8);
 	check(!pvdump_init(pd), "INIT");
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		gaddr = rows[i].gaddr;
 		memset(buf, 0xee, sizeof(buf));
 		ret = pvdump_state(pd, &gaddr, rows[i].size, buf, rows[i].len);
@@ -255,7 +256,7 @@ static void check_description(void)
 {
 	struct pvdump_sizes sizes = { 0 };
 	static uint8_t memory[1];
-	struct pvdump *pd = handle();
+	struct pvdump *pd = any_vm();
 	uint64_t used = 0;
 	unsigned int i;
 	int ret;

@@ -156,7 +156,8 @@ static int open_kvm(struct vm *vm)
 {
 	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (vm->kvm_fd < 0 && (errno == ENOENT || errno == ENODEV || errno == ENXIO))
-		return report_error(1, "no /dev/kvm: this is no KVM host, or module kvm is not loaded");
+		return report_error(1,
+				    "no /dev/kvm: this is no KVM host, or module kvm is not loaded");
 	if (vm->kvm_fd < 0)
 		return report_error(1, "cannot open /dev/kvm: %s", strerror(errno));
 	if (ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_S390_PROTECTED) <= 0)
@@ -364,14 +365,14 @@ static int dump(struct vm *vm, const struct args *a, int fd)
 		report_dump_error(1, pvdump_last_error(vm->pd));
 	if (ret == -EPERM && !(vm->se.pcf & SE_PCF_ALLOW_DUMP))
 		report_error(1, "the SE header of '%s' does not allow dumps (PCF bit 34 is off)",
-		      a->image);
+			     a->image);
 	return ret == -EPERM ? STATUS_REFUSED : STATUS_ERROR;
 }
 
 /* What can be known before hours of work */
 static int open_output(struct vm *vm, struct outfile *out, const struct args *a)
 {
-	const char *inputs[] = { a->image, NULL };
+	const char * const inputs[] = { a->image, NULL };
 	struct outfile_args how = {
 		.stop = &stop_signal,
 		.inputs = inputs,
@@ -613,8 +614,8 @@ int main(int argc, char **argv)
 	stop_dump = NULL;
 	if (ret && ret != STATUS_KEPT && stop_signal) {
 		ret = 128 + stop_signal;
-		report_error(1, "stopped by signal %d (%s), nothing was left behind", (int)stop_signal,
-		      strsignal(stop_signal));
+		report_error(1, "stopped by signal %d (%s), nothing was left behind",
+			     (int)stop_signal, strsignal(stop_signal));
 	}
 	report_end(ret, ret ? NULL : a.out);
 	return ret;

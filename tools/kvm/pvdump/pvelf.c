@@ -215,7 +215,8 @@ int pv_layout(struct pvdump *pd, struct pv_layout *l)
 	l->memory_size = last->gaddr + last->size - l->gaddr;
 	/* file offsets are signed, and there are the other parts, too */
 	if (l->memory_size >= 1ULL << 62)
-		return pv_fail(pd, EFBIG, "", "guest memory from 0x%llx to 0x%llx is more than a file can have",
+		return pv_fail(pd, EFBIG, "",
+			       "guest memory from 0x%llx to 0x%llx is more than a file can have",
 			       (unsigned long long)l->gaddr,
 			       (unsigned long long)(l->gaddr + l->memory_size));
 	l->notes = sizeof(struct head);

@@ -228,7 +228,7 @@ int pv_out_skip(struct pvdump *pd, uint64_t offset, uint64_t len)
 }
 
 /* Can a file system reserve room? If not, that is no reason not to dump. */
-static int reserve(struct pvdump *pd, uint64_t offset, uint64_t len)
+static int reserve_room(struct pvdump *pd, uint64_t offset, uint64_t len)
 {
 	struct guard guard;
 	int err;
@@ -276,7 +276,8 @@ int pv_out_begin(struct pvdump *pd, const struct pv_layout *l)
 		return pv_fail(pd, EBADF, "", "there is no output: %d is no file descriptor",
 			       out->fd);
 	if ((flags & O_ACCMODE) == O_RDONLY)
-		return pv_fail(pd, EBADF, "", "the output's file descriptor is open for reading only");
+		return pv_fail(pd, EBADF, "",
+			       "the output's file descriptor is open for reading only");
 	if (fstat(out->fd, &st))
 		return pv_fail(pd, errno, "fstat", "fstat() of the output failed: %s",
 			       strerror(errno));
@@ -297,8 +298,8 @@ int pv_out_begin(struct pvdump *pd, const struct pv_layout *l)
 	if (!out->seekable)
 		return 0;
 	out->base = base;
-	ret = reserve(pd, 0, l->memory);
-	return ret ? ret : reserve(pd, l->meta, l->size - l->meta);
+	ret = reserve_room(pd, 0, l->memory);
+	return ret ? ret : reserve_room(pd, l->meta, l->size - l->meta);
 }
 
 /* How much memory there is room for, as far as one can know */

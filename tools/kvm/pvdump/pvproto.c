@@ -27,7 +27,7 @@ static const char *rc_text(uint32_t cmd, uint16_t rc)
 	case 0x0003:
 		return ": the Ultravisor is not in the state for this call";
 	case 0x0005:
-		return ": the Ultravisor wants a control block of another length, KVM and firmware do not fit together";
+		return ": the Ultravisor wants a control block of another length";
 	case 0x0020:
 		return ": the Ultravisor does not know this VM (any more)";
 	case 0x0021:

@@ -57,7 +57,7 @@ void report_interrupted(void)
 	line_open = false;
 }
 
-static void message(const char *event, const char *fmt, va_list ap)
+static void tell(const char *event, const char *fmt, va_list ap)
 {
 	char text[2048];
 
@@ -78,7 +78,7 @@ int report_error(int ret, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	message("error", fmt, ap);
+	tell("error", fmt, ap);
 	va_end(ap);
 	return ret;
 }
@@ -91,7 +91,7 @@ void report_note(const char *fmt, ...)
 	if (style == REPORT_QUIET)
 		return;
 	va_start(ap, fmt);
-	message("note", fmt, ap);
+	tell("note", fmt, ap);
 	va_end(ap);
 }
 
@@ -128,7 +128,7 @@ void report_sizes(const struct pvdump_sizes *s, unsigned int cpus, int measured)
 		report_note("guest: %u CPUs, %llu MiB of memory, of which %llu KiB are not zero",
 			    cpus, (unsigned long long)(s->memory / MIB),
 			    (unsigned long long)(s->used / 1024));
-		report_note("dump: file of %llu bytes, %llu KiB on the disk, %llu KiB of it metadata",
+		report_note("dump: %llu bytes, %llu KiB on the disk, %llu KiB of it metadata",
 			    (unsigned long long)s->file, (unsigned long long)(disk / 1024),
 			    (unsigned long long)(s->metadata / 1024));
 		report_note("memory needed beyond the guest's: %llu KiB",

@@ -20,13 +20,10 @@
 #include "s390-pv-dump-example.c"
 
 #ifdef FAKE
-#ifdef __cplusplus
-extern "C" {
-#endif
 #include "fakeuv.h"
-#ifdef __cplusplus
-}
-#endif
+#define NO_DUMPS 1
+#else
+#define NO_DUMPS 3
 #endif
 
 int main(int argc, char **argv)
@@ -39,9 +36,8 @@ int main(int argc, char **argv)
 	fake_start(0, 4);
 #endif
 	ret = dump_possible(vm);
-	/* an emulator of user space may not know the ioctl */
 	if (ret)
-		return ret == -EBADF || ret == -ENOSYS ? 3 : 1;
+		return NO_DUMPS;
 	fd = open(argv[1], O_RDWR | O_CREAT | O_TRUNC, 0600);
 	if (fd < 0)
 		return 1;

@@ -53,7 +53,7 @@ XFAILS_6.1 += owner.sigkill_ends_init_of_a_busy_ultravisor \
 	uvc.init.killed_halfway_with_shared_memory \
 	uvc.complete.killed_halfway_with_shared_memory
 # others get kvm->lock each 32 blocks only, however slow the Ultravisor is;
-XFAILS_6.1 += big.many_vm_ioctls_and_stor_state_do_not_wait_for_each_other
+XFAILS_6.1 += big.vm_ioctls_and_stor_state_do_not_wait_for_each_other
 # and commands that are not installed are for the Ultravisor to refuse (W16).
 XFAILS_6.1 += $(addprefix qui.,$(addsuffix .capability_is_off_or_right, \
 	no_init_call no_stor_state_call no_cpu_call no_complete_call))

@@ -872,6 +872,9 @@ int main(int argc, char **argv)
 	xmount("proc", "/proc", "proc", NULL);
 	xmount("sysfs", "/sys", "sysfs", NULL);
 	xmount("debugfs", "/sys/kernel/debug", "debugfs", NULL);
+	/* newer kernels do not mount it below debugfs by themselves */
+	if (!access("/sys/kernel/tracing", F_OK))
+		xmount("tracefs", "/sys/kernel/tracing", "tracefs", NULL);
 	xmount("tmpfs", "/tmp", "tmpfs", NULL);
 	/* Only emergencies may get between our lines; the rest is printed below. */
 	if (klogctl(8, NULL, 1))

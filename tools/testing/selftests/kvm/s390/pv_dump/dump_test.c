@@ -328,7 +328,7 @@ TEST_F(pv, child_process_cannot_dump)
 
 /* Tracepoints */
 
-#define TRACEFS "/sys/kernel/debug/tracing/"
+#define TRACEFS "/sys/kernel/tracing/"
 
 static const char *const dump_events[] = {
 	"kvm_s390_pv_dump_init", "kvm_s390_pv_dump_cpu", "kvm_s390_pv_dump_stor_state",

@@ -76,7 +76,7 @@ make_guests() {
 # guest_qemu NAME MIB CPUS OPTIONS: a step that runs QEMU by the scenario of that name
 guest_qemu() {
 	echo "test $1 timeout=${GUEST_TIMEOUT:-400} -- /bin/qmp /$1.qmp" \
-		"/bin/qemu-system-s390x -accel kvm -cpu host -m $2 -smp $3 -nodefaults" \
+		"/usr/bin/qemu-system-s390x -accel kvm -cpu host -m $2 -smp $3 -nodefaults" \
 		"-display none -no-reboot -action panic=pause -qmp stdio" \
 		"-chardev file,id=c,path=/share/$1.log -device sclplmconsole,chardev=c $4"
 }

@@ -148,11 +148,13 @@ checkpatch() {
 	# kernel's own patterns claim them already. CAMELCASE: names of libcrypto,
 	# which only the tools use. PREFER_DEFINED_ATTRIBUTE_MACRO: newer ones want macros
 	# that there are in the kernel only. Signing off is up to whoever ships the patches
-	# (git am -s).
+	# (git am -s). UNKNOWN_COMMIT_ID: the repository that it finds here is not the
+	# kernel's, so that it knows none of the ids of Fixes:. ALLOC_WITH_SIZEOF:
+	# kzalloc_obj(), which only the newest kernels have.
 	for p in "$series"/*.patch; do
-		ignore=FILE_PATH_CHANGES
+		ignore=FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID
 		! grep -q '^diff --git a/tools/kvm/pvdump/' "$p" || ignore+=,CAMELCASE
-		! grep -q '^diff --git a/tools/' "$p" || ignore+=,PREFER_DEFINED_ATTRIBUTE_MACRO
+		! grep -q '^diff --git a/tools/' "$p" || ignore+=,PREFER_DEFINED_ATTRIBUTE_MACRO,ALLOC_WITH_SIZEOF
 		"$source/scripts/checkpatch.pl" --root="$source" --strict --no-signoff \
 			--ignore $ignore "$p" || bad=1
 	done

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* See crypto.h. */
 #include <linux/if_alg.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "crypto.h"
@@ -16,8 +17,8 @@ int alg_open(const char *type, const char *name, const void *key, size_t keylen,
 	struct sockaddr_alg sa = { .salg_family = AF_ALG };
 	int tfm, op, ret;
 
-	strncpy((char *)sa.salg_type, type, sizeof(sa.salg_type) - 1);
-	strncpy((char *)sa.salg_name, name, sizeof(sa.salg_name) - 1);
+	snprintf((char *)sa.salg_type, sizeof(sa.salg_type), "%s", type);
+	snprintf((char *)sa.salg_name, sizeof(sa.salg_name), "%s", name);
 	tfm = socket(AF_ALG, SOCK_SEQPACKET, 0);
 	if (tfm < 0)
 		return -errno;

@@ -2,11 +2,13 @@
 /*
  * uvsim: calls that go wrong
  *
- * The fault rules: which call fails, is busy or slow. Called by uvc.c for each
- * call, and for the debugfs file "faults". Knows nothing of the model.
+ * The fault rules: which call fails, is busy or slow, and how slow entries of SIE
+ * are. Called by uvc.c for each call, by sie.c for each entry, and for the debugfs
+ * file "faults". Knows nothing of the model.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/ktime.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
 #include "uvsim.h"
@@ -22,6 +24,32 @@ struct rule {
 };
 
 static struct rule rules[UVSIM_MAX_RULES];
+static u32 sie_delay_us;
+
+/**
+ * uvsim_delay() - let time pass, as if the machine needed it
+ * @us: how much, in microseconds
+ *
+ * Context: any, uvsim_lock is not held
+ */
+void uvsim_delay(u64 us)
+{
+	u64 end = ktime_get_ns() + us * NSEC_PER_USEC;
+
+	while (ktime_get_ns() < end)
+		cpu_relax();
+}
+
+/**
+ * uvsim_sie_delay_us() - how long an entry of SIE takes until it has an effect
+ *
+ * Context: any
+ * Return: the microseconds.
+ */
+u32 uvsim_sie_delay_us(void)
+{
+	return READ_ONCE(sie_delay_us);
+}
 
 /**
  * uvsim_have_rules() - is there any fault rule?
@@ -93,6 +121,8 @@ int uvsim_faults_show(struct seq_file *m, void *v)
 			seq_printf(m, " delay_us=%u", r->delay_us);
 		seq_printf(m, " hits=%llu\n", r->hits);
 	}
+	if (sie_delay_us)
+		seq_printf(m, "sie_delay_us=%u\n", sie_delay_us);
 	spin_unlock_irq(&uvsim_lock);
 	return 0;
 }
@@ -100,6 +130,7 @@ int uvsim_faults_show(struct seq_file *m, void *v)
 int uvsim_faults_set(char *text)
 {
 	struct rule rule = { .used = true, .nth = 1, .count = 1, .cc = 2 };
+	bool only = true;
 	u64 value;
 	char *key;
 	int i;
@@ -107,13 +138,18 @@ int uvsim_faults_set(char *text)
 	if (!strcmp(text, "clear")) {
 		spin_lock_irq(&uvsim_lock);
 		memset(rules, 0, sizeof(rules));
+		WRITE_ONCE(sie_delay_us, 0);
 		spin_unlock_irq(&uvsim_lock);
 		return 0;
 	}
-	while (text) {
+	for (; text; only = false) {
 		key = uvsim_next_pair(&text, &value);
 		if (!key)
 			return -EINVAL;
+		if (only && !text && !strcmp(key, "sie_delay_us") && value <= U32_MAX) {
+			WRITE_ONCE(sie_delay_us, value);
+			return 0;
+		}
 		if (!strcmp(key, "nth") && value)
 			rule.nth = value;
 		else if (!strcmp(key, "count"))

@@ -50,12 +50,12 @@ MODULE_PARM_DESC(sie, "run: guests are executed; script: they do what the script
 
 /*
  * Entering a CPU whose configuration is being dumped ends in a fatal validity
- * interception.
+ * interception, and one that waits for the end of a call must not be entered.
  *
  * The instruction was executed some time ago; since then the kernel may have
- * taken the CPU for out of SIE, blocked it and started the dump, all rightly.
- * So what must not be is a CPU that comes from SIE and is not blocked. One that
- * is blocked has nothing to say any more.
+ * taken the CPU for out of SIE, blocked it and issued calls, all rightly. So what
+ * must not be is a CPU that comes from SIE and is not blocked. One that is blocked
+ * came late: it has nothing to say any more, and goes back.
  */
 void uvsim_enter_sie(struct uvsim_sd *sd, struct pt_regs *regs)
 {
@@ -63,10 +63,13 @@ void uvsim_enter_sie(struct uvsim_sd *sd, struct pt_regs *regs)
 	struct uvsim_conf *conf;
 	struct uvsim_cpu *cpu;
 	unsigned long flags;
+	bool late;
 
+	uvsim_delay(uvsim_sie_delay_us());
 	spin_lock_irqsave(&uvsim_lock, flags);
 	uvsim_current_cmd = 0;
 	uvsim_nr_sie++;
+	late = READ_ONCE(sd->prog20) & PROG20_BLOCKED;
 	run = run && !uvsim_scripted(sd->cpu_handle);
 	if (sd->cpu_handle) {
 		cpu = uvsim_find_cpu(sd->cpu_handle);
@@ -75,16 +78,17 @@ void uvsim_enter_sie(struct uvsim_sd *sd, struct pt_regs *regs)
 			run = false;
 			uvsim_violation("SIE with stale handles %llx %llx", sd->conf_handle,
 					sd->cpu_handle);
+		} else if (late && (conf->dumping || uvsim_busy_cmd(conf->handle))) {
+			run = false;
+			uvsim_nr_late++;
 		} else if (uvsim_busy_cmd(conf->handle)) {
 			run = false;
 			uvsim_violation("SIE before 0x%04x is done, CPU %u",
 					uvsim_busy_cmd(conf->handle), cpu->num);
 		} else if (conf->dumping) {
-			if (!(READ_ONCE(sd->prog20) & PROG20_BLOCKED)) {
-				uvsim_violation("SIE during a dump, CPU %u", cpu->num);
-				if (run)
-					uvsim_intercept(sd, ICPT_NOT_VALID, 0, 0);
-			}
+			uvsim_violation("SIE during a dump, CPU %u", cpu->num);
+			if (run)
+				uvsim_intercept(sd, ICPT_NOT_VALID, 0, 0);
 			run = false;
 		} else if (!run) {
 			uvsim_script_protected(sd, conf, cpu);

@@ -19,6 +19,8 @@ void test_faults(void)
 		"cmd=1 rc=2 busy=1", "cmd=0x10000 rc=2", "cmd=1 rc=0x10000", "cmd=1 busy=1 cc=1",
 		"cmd=1 busy=1 cc=4", "cmd=1 busy=0x100000000", "cmd=1 rc=2 rrc=0x10000",
 		"cmd=1 rc=2 what=1", "cmd=1 delay_us=0x100000000", "clear all",
+		"sie_delay_us", "sie_delay_us=0x100000000", "cmd=1 sie_delay_us=1",
+		"sie_delay_us=1 cmd=1",
 	};
 	static const u8 answers[] = { 0, 2, 0, 2, 0, 0 };
 	u64 start;

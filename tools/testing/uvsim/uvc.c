@@ -30,7 +30,7 @@ struct command {
 };
 
 struct uvsim_cb_qui uvsim_qui;
-u64 uvsim_nr_sie, uvsim_nr_plo;
+u64 uvsim_nr_sie, uvsim_nr_late, uvsim_nr_plo;
 u16 uvsim_current_cmd;
 
 /* Initialize Ultravisor: done, as by the kernel at boot, until told otherwise */
@@ -215,7 +215,7 @@ int uvsim_uvc(u64 operand, u64 addr)
 	static u8 block[sizeof(struct uvsim_cb_qui)] __aligned(8);
 	struct uvsim_cb_header *header = (struct uvsim_cb_header *)addr;
 	u32 len, rc = 0, answer;
-	u64 handle, delay_us = 0, end;
+	u64 handle, delay_us = 0;
 	struct command *c;
 	unsigned long flags;
 	int cc;
@@ -245,9 +245,7 @@ int uvsim_uvc(u64 operand, u64 addr)
 	}
 	if (delay_us) {
 		spin_unlock_irqrestore(&uvsim_lock, flags);
-		end = ktime_get_ns() + delay_us * NSEC_PER_USEC;
-		while (ktime_get_ns() < end)
-			cpu_relax();
+		uvsim_delay(delay_us);
 		spin_lock_irqsave(&uvsim_lock, flags);
 		uvsim_current_cmd = header->cmd;
 		memset(block, 0, sizeof(block));
@@ -317,7 +315,8 @@ int uvsim_counters_show(struct seq_file *m, void *v)
 			seq_printf(m, "0x%04x %llu %llu %llu\n", c->cmd, c->calls, c->errors,
 				   c->busy);
 	}
-	seq_printf(m, "sie %llu\nplo %llu\ntotal %llu\n", uvsim_nr_sie, uvsim_nr_plo, total);
+	seq_printf(m, "sie %llu\nlate %llu\nplo %llu\ntotal %llu\n", uvsim_nr_sie,
+		   uvsim_nr_late, uvsim_nr_plo, total);
 	spin_unlock_irq(&uvsim_lock);
 	return 0;
 }
@@ -333,6 +332,7 @@ int uvsim_counters_set(char *text)
 		commands[i].busy = 0;
 	}
 	uvsim_nr_sie = 0;
+	uvsim_nr_late = 0;
 	uvsim_nr_plo = 0;
 	spin_unlock_irq(&uvsim_lock);
 	return 0;

@@ -299,7 +299,7 @@ void uvsim_carry_out_orders(struct uvsim_conf *conf);
 struct uvsim_uv_init { bool done; u64 base, len; };
 extern struct uvsim_uv_init uvsim_uv_init;
 extern struct uvsim_cb_qui uvsim_qui;
-extern u64 uvsim_nr_sie, uvsim_nr_plo;
+extern u64 uvsim_nr_sie, uvsim_nr_late, uvsim_nr_plo;
 extern u16 uvsim_current_cmd;
 int uvsim_uvc(u64 operand, u64 addr);	/* takes the lock */
 void uvsim_default_qui(void);
@@ -307,6 +307,8 @@ void uvsim_default_qui(void);
 /* fault.c */
 int uvsim_apply_rules(u16 cmd, u32 *rc, u64 *delay_us);
 bool uvsim_have_rules(void);		/* no lock */
+u32 uvsim_sie_delay_us(void);		/* no lock */
+void uvsim_delay(u64 us);		/* without the lock */
 
 /* busy.c */
 void uvsim_busy_call(u64 handle, const void *block, u16 len, bool ends);

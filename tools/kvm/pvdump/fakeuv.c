@@ -352,6 +352,7 @@ static int dump(int fd, struct pvkvm_cmd *cmd, struct pvkvm_dmp *dmp)
 /* In place of the C library's, also for a shared libpvdump */
 int ioctl(int fd, unsigned long req, ...)
 {
+	unsigned long command = fd < FAKE_VCPU ? PVKVM_VM_COMMAND : PVKVM_CPU_COMMAND;
 	struct pvkvm_info_dump *info;
 	struct pvkvm_cmd *cmd;
 	struct pvkvm_dmp *dmp;
@@ -360,8 +361,9 @@ int ioctl(int fd, unsigned long req, ...)
 	va_start(ap, req);
 	cmd = va_arg(ap, void *);
 	va_end(ap);
-	if (req != (fd < FAKE_VCPU ? PVKVM_VM_COMMAND : PVKVM_CPU_COMMAND) || cmd->flags ||
-	    cmd->rc || cmd->rrc)
+	if (req != command && uv.on_other)
+		return uv.on_other(fd, req, cmd);
+	if (req != command || cmd->flags || cmd->rc || cmd->rrc)
 		return bad(cmd, ENOTTY);
 	dmp = (void *)(uintptr_t)cmd->data;
 	if (uv.eintr_every && !(++uv.ioctls % uv.eintr_every)) {
@@ -372,7 +374,7 @@ int ioctl(int fd, unsigned long req, ...)
 	if (cmd->cmd == PVKVM_DUMP)
 		return dump(fd, cmd, dmp);
 	if (cmd->cmd != PVKVM_INFO)
-		return fail(cmd, 0x108, EINVAL);
+		return uv.on_other ? uv.on_other(fd, req, cmd) : fail(cmd, 0x108, EINVAL);
 	if (uv.info_err)
 		return fail(cmd, 0, uv.info_err);
 	info = (void *)(uintptr_t)cmd->data;

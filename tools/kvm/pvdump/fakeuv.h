@@ -55,6 +55,8 @@ struct fakeuv {
 	uint64_t wrong_gaddr;		/* STOR_STATE fails and says it got there; 0: no */
 	bool stale;			/* a page's metadata is wrong until it was read */
 	void (*on_state)(uint64_t mib);	/* called for each MiB */
+	/* the rest of KVM, if the test has one: an ioctl that is not about dumps */
+	int (*on_other)(int fd, unsigned long req, void *arg);
 
 	/* what happened */
 	bool dumping;

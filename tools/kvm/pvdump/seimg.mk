@@ -44,17 +44,38 @@ check-seimg: $(T)/seimg $(T)/dumpcmp
 # --- make fuzz SECONDS=60: with libFuzzer of clang, from what the tests make -----
 
 FUZZ := $(OUTPUT)/fuzz
+FUZZERS := image core keys build search kvm
+FUZZ_SRC := fuzz.c cpuregs.c $(SEIMG_PARTS) $(LIB_SRC)
+# for each of them
 SECONDS ?= 60
 
-fuzz: $(T)/seimg-check $(T)/seimg $(T)/dumpcmp
+# The first byte of some inputs says what the rest is, see fuzz.c.
+fuzz: $(T)/seimg-check $(T)/seimg $(T)/dumpcmp $(T)/dump-check
 	rm -rf $(FUZZ)
-	mkdir -p $(FUZZ)/images $(FUZZ)/corpus
-	$(T)/seimg-check $(FUZZ)/images >/dev/null
-	cp $(addprefix $(FUZZ)/images/,pvimg before shared slots open) $(FUZZ)/corpus
-	CORPUS=$(abspath $(FUZZ))/corpus bash seimg-test $(T)/seimg $(T)/dumpcmp >/dev/null
-	clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-		-o $(FUZZ)/seimg-fuzz seimg-fuzz.c cpuregs.c $(SEIMG_PARTS) -lcrypto -lelf
-	cd $(FUZZ) && ./seimg-fuzz -max_total_time=$(SECONDS) -max_len=400000 -rss_limit_mb=1024 \
-		-timeout=20 -print_final_stats=1 corpus
+	mkdir -p $(addprefix $(FUZZ)/corpus/,$(FUZZERS)) $(FUZZ)/dumps
+	$(T)/seimg-check $(FUZZ) >/dev/null
+	$(T)/dump-check $(FUZZ)/dumps >/dev/null
+	CORPUS=$(abspath $(FUZZ))/corpus/core bash seimg-test $(T)/seimg $(T)/dumpcmp >/dev/null
+	$(T)/seimg keys $(FUZZ)/pvimg --host-private-key $(FUZZ)/host.pem -o $(FUZZ)/header-key
+	set -e; cd $(FUZZ); cp pvimg before shared slots open corpus/image; \
+	head -c 40000 dumps/notes.elf >plain; head -c 100000 memory.bin >kernel; \
+	seed() { printf "\\00$$2" | cat - "$$3" >"corpus/$$1/$$2-$${3##*/}"; }; \
+	for f in 0:host.pem 0:host.der 1:header-key 2:pvimg.cck; do seed keys $${f%:*} $${f#*:}; done; \
+	for f in corpus/core/*; do seed build 1 $$f; done; \
+	for f in 0:kernel 2:cert.pem 2:cert.der 2:pub.pem 3:host.pem 4:host.pem; do \
+		seed build $${f%:*} $${f#*:}; done; \
+	for f in 0:pvimg 4:pvimg 0:plain 1:plain; do seed search $${f%:*} $${f#*:}; done; \
+	seed kvm 0 pvimg.cck
+	set -e; for f in $(FUZZERS); do \
+		clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+			-DPVDUMP_VERSION='"fuzz"' -DREADER=$$f -o $(FUZZ)/fuzz-$$f $(FUZZ_SRC) \
+			-lcrypto -lelf -lpthread; \
+	done
+	# away from the terminal, which an encrypted key would ask for its pass phrase
+	set -e; cd $(FUZZ); for f in $(FUZZERS); do echo "== $$f"; \
+		setsid -w ./fuzz-$$f -max_total_time=$(SECONDS) -max_len=400000 -rss_limit_mb=1024 \
+			-timeout=20 -print_final_stats=1 -verbosity=0 -artifact_prefix=found-$$f- \
+			corpus/$$f </dev/null; \
+	done
 
 .PHONY: fuzz

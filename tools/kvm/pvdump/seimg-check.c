@@ -177,18 +177,20 @@ static void put_ipib(__u8 *img, __u64 at, const struct se_image *se, __u64 heade
 	}
 }
 
+/* Components as genprotimg lays them out */
+static const struct se_image genprotimg_layout = {
+	.num_comp = 4,
+	.comp = {
+		{ 0x0000111111111111ULL, 0x15000, 0x10000 },
+		{ 0x0001222222222222ULL, 0x25000, 0x20 },
+		{ 0x0002333333333333ULL, 0x26000, 0x2345 },
+		{ 0x0003444444444444ULL, 0x29000, 0x2000 },
+	},
+};
+
 /* As genprotimg lays it out, with the header that it made: 22 component pages */
 static void check_genprotimg(EVP_PKEY *priv)
 {
-	static const struct se_image made = {
-		.num_comp = 4,
-		.comp = {
-			{ 0x0000111111111111ULL, 0x15000, 0x10000 },
-			{ 0x0001222222222222ULL, 0x25000, 0x20 },
-			{ 0x0002333333333333ULL, 0x26000, 0x2345 },
-			{ 0x0003444444444444ULL, 0x29000, 0x2000 },
-		},
-	};
 	struct se_image se;
 	size_t len = 0x2b000;
 	__u8 *img = calloc(1, len), key[32];
@@ -196,7 +198,7 @@ static void check_genprotimg(EVP_PKEY *priv)
 
 	must(img, "out of memory");
 	/* stage3a fills in the header's address only when it runs */
-	put_ipib(img, 0x13000, &made, 0, 0);
+	put_ipib(img, 0x13000, &genprotimg_layout, 0, 0);
 	memcpy(img + 0x14000, kat_header, sizeof(kat_header));
 	check(!se_parse(img, len, &se, why, sizeof(why)) && se.ipib_addr == 0x13000 &&
 	      se.header_addr == 0x14000 && se.num_comp == 4 && se.comp[2].size == 0x3000 &&
@@ -208,7 +210,7 @@ static void check_genprotimg(EVP_PKEY *priv)
 	check(se_parse(img, len, &se, why, sizeof(why)) && strstr(why, "component pages"),
 	      "genprotimg: wrong number of pages detected");
 	img[0x14000 + offsetof(struct se_header, nep) + 7] ^= 1;
-	put_ipib(img, 0x28000, &made, 0x14000, 0);
+	put_ipib(img, 0x28000, &genprotimg_layout, 0x14000, 0);
 	check(se_parse(img, len, &se, why, sizeof(why)) && strstr(why, "2 IPIBs"),
 	      "two IPIBs: refused (%s)", why);
 	free(img);
@@ -244,15 +246,6 @@ static void check_damaged(void)
 		{ "tweaks do not rise", 0x130a0, { 0 }, 8, "rise" },
 		{ "header not aligned", 0x13078, { 0, 0, 0, 0, 0, 1, 0x40, 4 }, 8, "aligned" },
 	};
-	static const struct se_image made = {
-		.num_comp = 4,
-		.comp = {
-			{ 0x0000111111111111ULL, 0x15000, 0x10000 },
-			{ 0x0001222222222222ULL, 0x25000, 0x20 },
-			{ 0x0002333333333333ULL, 0x26000, 0x2345 },
-			{ 0x0003444444444444ULL, 0x29000, 0x2000 },
-		},
-	};
 	static __u8 img[0x2b000];
 	struct se_image se;
 	char why[200];
@@ -260,7 +253,7 @@ static void check_damaged(void)
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		memset(img, 0, sizeof(img));
-		put_ipib(img, 0x13000, &made, 0, 0);
+		put_ipib(img, 0x13000, &genprotimg_layout, 0, 0);
 		/* so that its magic is there for the row that moves it */
 		memcpy(img + 0x14004, kat_header, 8);
 		memcpy(img + 0x14000, kat_header, sizeof(kat_header));
@@ -273,7 +266,7 @@ static void check_damaged(void)
 		      "%s: %s", rows[i].what, why);
 	}
 	memset(img, 0, sizeof(img));
-	put_ipib(img, 0x13000, &made, 0, 0);
+	put_ipib(img, 0x13000, &genprotimg_layout, 0, 0);
 	memcpy(img + 0x14000, kat_header, sizeof(kat_header));
 	/* in a buffer of just that size, so that a sanitizer sees what is read beyond */
 	for (len = 0; len < sizeof(img); len += len < 0x12f00 || len > 0x14300 ? 0x100 : 1) {

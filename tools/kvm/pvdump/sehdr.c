@@ -148,8 +148,8 @@ static int parse_components(const struct parser *p)
 	return 0;
 }
 
-int se_parse_file(se_read_fn read, void *opaque, __u64 len, struct se_image *se, char *why,
-		  size_t why_len)
+int se_parse_file(se_read_fn read, se_data_fn data, void *opaque, __u64 len, struct se_image *se,
+		  char *why, size_t why_len)
 {
 	struct parser p = { read, opaque, len, se, why, why_len };
 	__u64 at, header_addr;
@@ -157,6 +157,8 @@ int se_parse_file(se_read_fn read, void *opaque, __u64 len, struct se_image *se,
 
 	memset(se, 0, sizeof(*se));
 	for (at = 0; at < len; at += SE_PAGE) {
+		if (data)
+			at = data(opaque, at) & ~(SE_PAGE - 1);
 		ret = ipib_shape(&p, at, &header_addr);
 		if (ret < 0)
 			return -1;
@@ -189,5 +191,5 @@ static int from_memory(void *opaque, __u64 at, void *buf, size_t len, char *why,
 
 int se_parse(const __u8 *img, __u64 len, struct se_image *se, char *why, size_t why_len)
 {
-	return se_parse_file(from_memory, (void *)img, len, se, why, why_len);
+	return se_parse_file(from_memory, NULL, (void *)img, len, se, why, why_len);
 }

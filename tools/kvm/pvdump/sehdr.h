@@ -149,9 +149,20 @@ typedef int (*se_read_fn)(void *opaque, __u64 at, void *buf, size_t len, char *w
 			  size_t why_len);
 
 /**
+ * typedef se_data_fn - where does an image go on that is no hole?
+ * @opaque: from the caller of se_parse_file()
+ * @at: offset in bytes
+ *
+ * Return: @at, or an offset above it up to which all is zero; not below the end of
+ * the image if nothing follows
+ */
+typedef __u64 (*se_data_fn)(void *opaque, __u64 at);
+
+/**
  * se_parse_file() - find and check the IPIB and the SE header of an image
  * @read: reads from it
- * @opaque: for @read
+ * @data: knows its holes, which are not read then; may be NULL
+ * @opaque: for @read and @data
  * @len: bytes of the image
  * @se: filled in on success
  * @why: on failure the reason, without the file's name
@@ -162,8 +173,8 @@ typedef int (*se_read_fn)(void *opaque, __u64 at, void *buf, size_t len, char *w
  *
  * Return: 0, or -1 if this is no complete SE image.
  */
-int se_parse_file(se_read_fn read, void *opaque, __u64 len, struct se_image *se, char *why,
-		  size_t why_len);
+int se_parse_file(se_read_fn read, se_data_fn data, void *opaque, __u64 len, struct se_image *se,
+		  char *why, size_t why_len);
 
 /**
  * se_parse() - the same of an image in memory

@@ -17,6 +17,11 @@ static int read_for_parser(void *opaque, __u64 at, void *buf, size_t len, char *
 	return -1;
 }
 
+static __u64 data_for_parser(void *opaque, __u64 at)
+{
+	return input_data(opaque, at);
+}
+
 int image_open(struct image *img, const char *name, struct error *e)
 {
 	char why[400];
@@ -24,7 +29,8 @@ int image_open(struct image *img, const char *name, struct error *e)
 	memset(img, 0, sizeof(*img));
 	if (input_open(&img->in, name, e))
 		return -1;
-	if (se_parse_file(read_for_parser, &img->in, img->in.size, &img->se, why, sizeof(why)))
+	if (se_parse_file(read_for_parser, data_for_parser, &img->in, img->in.size, &img->se, why,
+			  sizeof(why)))
 		return fail(e, "'%s': %s", name, why);
 	return input_read_at(&img->in, img->se.header_addr, img->header.bytes,
 			     img->se.header_size, e);

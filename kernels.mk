@@ -12,7 +12,8 @@ SOURCE_5.10 := linux
 # Tests that may skip on this kernel, by name, separated by blanks.
 SKIPS_5.10 := vm.sysfs_tells_what_info_tells \
 	dumping.failing_allocations_and_copies_lose_nothing \
-	dumping.refused_teardown_ends_the_dump
+	dumping.refused_teardown_ends_the_dump \
+	big.at_most_four_calls_in_a_row_with_the_lock
 # Symbols of the fragment that this kernel's Kconfig cannot give.
 UNSET_5.10 :=
 
@@ -33,16 +34,19 @@ PATHS_6.1 := kvm/s390/pv_dump=kvm/s390x/pv_dump arch/s390/kvm/s390/=arch/s390/kv
 # mainline fails by chance, and lengths that it trusts: the kernel would crash.
 AS_IS_SKIPS_6.1 := pv.tracepoints_tell_each_step vm.sysfs_tells_what_info_tells \
 	dumping.failing_allocations_and_copies_lose_nothing \
+	big.at_most_four_calls_in_a_row_with_the_lock \
 	dumping.end_and_new_dump_race_with_dump_calls \
 	dumping.disable_and_new_life_race_with_dump_calls \
 	pv.vcpus_created_between_dumps_are_not_blocked_for_ever
 # This one has no asynchronous teardown.
 AS_IS_SKIPS_6.1 += dumping.refused_teardown_ends_the_dump
 AS_IS_SKIPS_6.1 += $(addprefix qui.,$(addsuffix .capability_is_off_or_right, \
-	stor_state_2m stor_state_absurd finalize_0 finalize_absurd))
+	stor_state_64k_and_16 stor_state_1m stor_state_2m stor_state_absurd finalize_0 \
+	finalize_64k_and_16 finalize_absurd))
 SKIPS_6.1 := vm.sysfs_tells_what_info_tells \
 	dumping.failing_allocations_and_copies_lose_nothing \
-	dumping.refused_teardown_ends_the_dump
+	dumping.refused_teardown_ends_the_dump \
+	big.at_most_four_calls_in_a_row_with_the_lock
 # What the series leaves as it is on purpose. INFO makes user space care for the
 # states of the vcpus (W15), which VMMs may have got used to;
 XFAILS_6.1 := vm.info_leaves_cpu_state_to_kvm
@@ -74,6 +78,7 @@ AS_IS_XFAILS_6.1 += pv.init_makes_running_vcpus_leave pv.init_makes_waiting_vcpu
 	pv.vcpus_created_during_a_dump_are_blocked_from_the_start
 # completion data that could not be delivered is lost
 AS_IS_XFAILS_6.1 += dumping.complete_efault_keeps_the_data \
+	dumping.memory_of_each_command_is_given_back \
 	dumping.nothing_but_complete_after_complete_efault \
 	end.completion_undelivered.close_vm_first
 # a request holds kvm->lock and 1 MB until its end, and cannot be killed
@@ -87,7 +92,8 @@ AS_IS_XFAILS_6.1 += big.stor_state_takes_little_memory \
 		init stor_state cpu complete)) \
 	big.vm_ioctls_do_not_wait_for_all_of_stor_state big.disable_ends_stor_state \
 	big.vm_ioctls_and_stor_state_do_not_wait_for_each_other \
-	big.complete_ends_stor_state big.next_dump_does_not_revive_stor_state
+	big.complete_ends_stor_state big.next_dump_does_not_revive_stor_state \
+	big.two_threads_can_share_the_work
 # blocks in front of an error are lost, and nobody learns how many
 AS_IS_XFAILS_6.1 += dumping.stor_state_beyond_the_guest_einval \
 	dumping.stor_state_efault_tells_how_far_it_came \
@@ -99,10 +105,11 @@ AS_IS_XFAILS_6.1 += dumping.stor_state_address_must_be_on_a_mib \
 	$(addprefix uvc.,$(addsuffix .efault_of_the_command_is_no_change, \
 		init stor_state cpu complete)) \
 	$(addprefix qui.,$(addsuffix .capability_is_off_or_right, \
-		stor_state_8k stor_state_12k stor_state_64k stor_state_1m))
+		stor_state_8k stor_state_12k stor_state_16k_and_16 stor_state_64k))
 # the commands do not look at what the Ultravisor can do
 AS_IS_XFAILS_6.1 += $(addprefix qui.,$(addsuffix .capability_is_off_or_right, \
-	no_init_call no_stor_state_call no_cpu_call no_complete_call stor_state_0))
+	no_init_call no_stor_state_call no_cpu_call no_complete_call stor_state_0 \
+	cpu_0 cpu_absurd))
 # INFO leaves the vcpus' states to user space
 AS_IS_XFAILS_6.1 += vm.info_leaves_cpu_state_to_kvm
 

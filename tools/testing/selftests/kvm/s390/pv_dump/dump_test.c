@@ -8,6 +8,7 @@
 #include <sched.h>
 
 #include "fixtures.h"
+#include "lib/trace.h"
 
 /* Crypto and numbers: what all other tests stand on */
 
@@ -328,33 +329,11 @@ TEST_F(pv, child_process_cannot_dump)
 
 /* Tracepoints */
 
-#define TRACEFS "/sys/kernel/tracing/"
-
 static const char *const dump_events[] = {
-	"kvm_s390_pv_dump_init", "kvm_s390_pv_dump_cpu", "kvm_s390_pv_dump_stor_state",
-	"kvm_s390_pv_dump_complete", "kvm_s390_pv_dump_end",
+	"kvm-s390/kvm_s390_pv_dump_init", "kvm-s390/kvm_s390_pv_dump_cpu",
+	"kvm-s390/kvm_s390_pv_dump_stor_state", "kvm-s390/kvm_s390_pv_dump_complete",
+	"kvm-s390/kvm_s390_pv_dump_end",
 };
-
-static int trace_write(const char *file, const char *val)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), TRACEFS "%s", file);
-	return write_file(path, val);
-}
-
-static int trace_events(const char *on)
-{
-	char file[96];
-	unsigned int i;
-	int ret = 0;
-
-	for (i = 0; i < ARRAY_SIZE(dump_events); i++) {
-		snprintf(file, sizeof(file), "events/kvm-s390/%s/enable", dump_events[i]);
-		ret = ret ?: trace_write(file, on);
-	}
-	return ret;
-}
 
 TEST_F(pv, tracepoints_tell_each_step)
 {
@@ -371,28 +350,21 @@ TEST_F(pv, tracepoints_tell_each_step)
 	const uint64_t per = vm->len.dump_config_mem_buffer_per_1m;
 	uint8_t *buf = guarded_alloc(4 * per);
 	char step[128], *p = log;
-	unsigned int i;
-	ssize_t n;
-	int fd, ret;
+	unsigned int i, n;
+	int ret;
 
 	if (no_sim(_metadata))
 		return;
-	if (access(TRACEFS "events/kvm-s390/kvm_s390_pv_dump_end", F_OK))
+	if (!trace_have("kvm-s390/kvm_s390_pv_dump_end"))
 		SKIP(return, "no tracepoints for dumps, or no tracefs");
 	ASSERT_NE(NULL, buf);
 	ASSERT_EQ(0, sim_write("faults", "cmd=0x401 nth=2 rc=0x1234 rrc=0x56"));
-	ASSERT_EQ(0, trace_write("trace", "0"));
-	ASSERT_EQ(0, trace_events("1"));
+	ASSERT_EQ(0, trace_start(dump_events, ARRAY_SIZE(dump_events)));
 	ret = dump_init(vm) ?: dump_cpu(vm, 1, buf) ?:
 	      dump_stor(vm, buf, 2 * per, MIB) + EINVAL ?:
 	      dump_complete(vm, buf, vm->len.dump_config_finalize_len);
-	EXPECT_EQ(0, trace_events("0"));
+	EXPECT_EQ(0, trace_stop(dump_events, ARRAY_SIZE(dump_events), log, sizeof(log)));
 	ASSERT_EQ(0, ret);
-	fd = open(TRACEFS "trace", O_RDONLY | O_CLOEXEC);
-	ASSERT_LE(0, fd);
-	while ((n = read(fd, p, log + sizeof(log) - 1 - p)) > 0)
-		p += n;
-	close(fd);
 	p = log;
 	for (i = 0; i < ARRAY_SIZE(steps); i++) {
 		snprintf(step, sizeof(step), steps[i], getpid());
@@ -403,7 +375,7 @@ TEST_F(pv, tracepoints_tell_each_step)
 	/* nothing else in between */
 	for (n = 0, p = log; (p = strstr(p, "kvm_s390_pv_dump_")); p++)
 		n++;
-	EXPECT_EQ((ssize_t)ARRAY_SIZE(steps), n);
+	EXPECT_EQ(ARRAY_SIZE(steps), n);
 }
 
 int main(int argc, char **argv)

@@ -125,4 +125,81 @@ FIXTURE_TEARDOWN(dumping)
 	common_teardown(_metadata, &self->vm);
 }
 
+/* A larger guest: requests that take a while */
+
+FIXTURE(big) {
+	struct vm vm;
+	struct vm other;	/* for the second thread: same fds, own structures */
+	uint8_t *buf;
+	uint8_t *ref;
+	size_t per;
+	size_t len;
+};
+
+/*
+ * kvm->lock is free for a moment after each few blocks. A waiter on a machine
+ * whose CPUs are stolen can miss that moment, so there have to be many.
+ */
+#define BIG_MIB		256
+
+FIXTURE_SETUP(big)
+{
+	struct vm_opts o = DEFAULT_OPTS;
+
+	if (!env.sim)
+		return;
+	o.mib = BIG_MIB;
+	common_setup(_metadata, &self->vm, &o, STAGE_DUMPING);
+	self->per = self->vm.len.dump_config_mem_buffer_per_1m;
+	self->len = BIG_MIB * self->per;
+	self->buf = guarded_alloc(self->len);
+	self->ref = guarded_alloc(self->len);
+	ASSERT_NE(NULL, self->buf);
+	ASSERT_NE(NULL, self->ref);
+	ASSERT_EQ(0, dump_stor(&self->vm, self->ref, self->len, 0));
+	self->other = self->vm;
+}
+
+FIXTURE_TEARDOWN(big)
+{
+	if (env.sim)
+		common_teardown(_metadata, &self->vm);
+}
+
+struct stor {
+	pthread_t thread;
+	struct vm *vm;
+	uint8_t *buf;
+	size_t len;
+	uint64_t gaddr;
+	int ret;
+	int done;
+};
+
+static inline void *stor_fn(void *arg)
+{
+	struct stor *s = arg;
+
+	s->ret = dump_stor(s->vm, s->buf, s->len, s->gaddr);
+	__atomic_store_n(&s->done, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* 256 blocks of 20 ms, under way but far from the end */
+static inline int stor_start(struct stor *s, struct vm *vm, uint8_t *buf, size_t len)
+{
+	double end = now() + LONG_ENOUGH;
+	long calls = sim_calls(UVC_STOR_STATE);
+	int ret = sim_write("faults", "cmd=0x401 nth=1 count=0 delay_us=20000");
+
+	*s = (struct stor) { .vm = vm, .buf = buf, .len = len };
+	ret = ret ?: -pthread_create(&s->thread, NULL, stor_fn, s);
+	while (!ret && sim_calls(UVC_STOR_STATE) < calls + 2) {
+		if (now() > end)
+			return -ETIME;
+		sleep_ms(1);
+	}
+	return ret;
+}
+
 #endif

@@ -40,7 +40,6 @@ TEST_F(vm, info_vm_writes_80_bytes)
 {
 	struct kvm_s390_pv_info *res;
 	uint8_t *buf = guarded_alloc(PAGE);
-	uint64_t val;
 
 	ASSERT_NE(NULL, buf);
 	ASSERT_EQ(0, info(&self->vm, KVM_PV_INFO_VM, PAGE, buf));
@@ -53,21 +52,12 @@ TEST_F(vm, info_vm_writes_80_bytes)
 	EXPECT_NE(0, res->vm.inst_calls_list[0]);
 	EXPECT_LT(0, res->vm.max_cpus);
 	EXPECT_EQ(0, res->vm.max_guest_addr & (PAGE - 1));
-	if (!env.sim)
-		return;
-	ASSERT_EQ(0, sim_qui("calls0", &val));
-	EXPECT_EQ(val, res->vm.inst_calls_list[0]);
-	ASSERT_EQ(0, sim_qui("max_cpus", &val));
-	EXPECT_EQ(val, res->vm.max_cpus);
-	ASSERT_EQ(0, sim_qui("max_guests", &val));
-	EXPECT_EQ(val, res->vm.max_guests);
 }
 
 TEST_F(vm, info_dump_writes_40_bytes)
 {
 	struct kvm_s390_pv_info *res;
 	uint8_t *buf = guarded_alloc(PAGE);
-	uint64_t val;
 
 	ASSERT_NE(NULL, buf);
 	ASSERT_EQ(0, info(&self->vm, KVM_PV_INFO_DUMP, PAGE, buf));
@@ -78,14 +68,41 @@ TEST_F(vm, info_dump_writes_40_bytes)
 	EXPECT_LE(CPU_LEN, res->dump.dump_cpu_buffer_len);
 	EXPECT_LE(COMPL_LEN, res->dump.dump_config_finalize_len);
 	EXPECT_NE(0, res->dump.dump_config_mem_buffer_per_1m);
-	if (!env.sim)
+}
+
+/* Each of them a number that no other has, so that none can stand in for another. */
+TEST_F(vm, info_fields_are_those_of_the_firmware)
+{
+	static const char *const key[] = {
+		/* in the order of struct kvm_s390_pv_info_vm, then _dump */
+		"calls0", "calls1", "calls2", "calls3", "max_cpus", "max_guests",
+		"max_address", "features", "cpu_len", "stor_state_len", "finalize_len",
+	};
+	static const unsigned int nr_vm = 8, nr = ARRAY_SIZE(key);
+	uint64_t want[ARRAY_SIZE(key)], res[10];
+	unsigned int i;
+
+	if (no_sim(_metadata))
 		return;
-	ASSERT_EQ(0, sim_qui("cpu_len", &val));
-	EXPECT_EQ(val, res->dump.dump_cpu_buffer_len);
-	ASSERT_EQ(0, sim_qui("stor_state_len", &val));
-	EXPECT_EQ(val, res->dump.dump_config_mem_buffer_per_1m);
-	ASSERT_EQ(0, sim_qui("finalize_len", &val));
-	EXPECT_EQ(val, res->dump.dump_config_finalize_len);
+	for (i = 0; i < nr; i++)
+		want[i] = 0x0101010101010101ULL * (0x11 + i);
+	want[4] &= 0xfff;
+	want[5] &= 0xffff;
+	for (i = nr_vm; i < nr; i++)
+		want[i] = (3 + i) * PAGE;
+	/* the bits that are set already are those of calls there are */
+	ASSERT_EQ(0, sim_qui("calls0", &want[0]));
+	for (i = 1; i < nr; i++)
+		ASSERT_EQ(0, sim_write("qui", "%s=0x%lx", key[i], want[i]));
+
+	ASSERT_EQ(0, info(&self->vm, KVM_PV_INFO_VM, sizeof(res), res));
+	for (i = 0; i < nr_vm; i++)
+		EXPECT_EQ(want[i], res[2 + i])
+			TH_LOG("field %u", i);
+	ASSERT_EQ(0, info(&self->vm, KVM_PV_INFO_DUMP, sizeof(res), res));
+	for (i = nr_vm; i < nr; i++)
+		EXPECT_EQ(want[i], res[2 + i - nr_vm])
+			TH_LOG("field %u", i);
 }
 
 TEST_F(vm, info_length_rules)
@@ -278,50 +295,87 @@ FIXTURE(qui) {
 	struct vm vm;
 };
 
+/* The capability, and what else can be expected */
+enum cap {
+	ON,		/* there are dumps, and they are right */
+	TOO_SHORT,	/* likewise, but the Ultravisor refuses this length */
+	OFF,
+	NO_PV,		/* off, and KVM could not even make a protected VM */
+};
+
 FIXTURE_VARIANT(qui) {
 	const char *key;
 	uint64_t value;
-	bool off;		/* the capability has to be off */
+	enum cap cap;
 	bool harmful;		/* for a kernel that leaves it on */
+	bool limit;		/* kernels have other limits: cap may also be ON */
 	uint64_t clear;		/* bits of calls0 to clear */
 };
 
 #define CALL_BIT(n)	(1ULL << (63 - (n)))
+#define KIB		1024ULL
 
-FIXTURE_VARIANT_ADD(qui, no_init_call) { .clear = CALL_BIT(24), .off = true };
-FIXTURE_VARIANT_ADD(qui, no_stor_state_call) { .clear = CALL_BIT(25), .off = true };
-FIXTURE_VARIANT_ADD(qui, no_cpu_call) { .clear = CALL_BIT(26), .off = true };
-FIXTURE_VARIANT_ADD(qui, no_complete_call) { .clear = CALL_BIT(27), .off = true };
+FIXTURE_VARIANT_ADD(qui, no_init_call) { .clear = CALL_BIT(24), .cap = OFF };
+FIXTURE_VARIANT_ADD(qui, no_stor_state_call) { .clear = CALL_BIT(25), .cap = OFF };
+FIXTURE_VARIANT_ADD(qui, no_cpu_call) { .clear = CALL_BIT(26), .cap = OFF };
+FIXTURE_VARIANT_ADD(qui, no_complete_call) { .clear = CALL_BIT(27), .cap = OFF };
 
-FIXTURE_VARIANT_ADD(qui, stor_state_0) { .key = "stor_state_len", .value = 0, .off = true };
-FIXTURE_VARIANT_ADD(qui, stor_state_16) { .key = "stor_state_len", .value = 16 };
-FIXTURE_VARIANT_ADD(qui, stor_state_4k) { .key = "stor_state_len", .value = 4096 };
-FIXTURE_VARIANT_ADD(qui, stor_state_8k) { .key = "stor_state_len", .value = 8192 };
-FIXTURE_VARIANT_ADD(qui, stor_state_12k) { .key = "stor_state_len", .value = 12288 };
-FIXTURE_VARIANT_ADD(qui, stor_state_64k) { .key = "stor_state_len", .value = 65536 };
-FIXTURE_VARIANT_ADD(qui, stor_state_1m) { .key = "stor_state_len", .value = MIB };
+FIXTURE_VARIANT_ADD(qui, stor_state_0) { .key = "stor_state_len", .value = 0, .cap = OFF };
+FIXTURE_VARIANT_ADD(qui, stor_state_16) {
+	.key = "stor_state_len", .value = 16, .cap = TOO_SHORT,
+};
+
+FIXTURE_VARIANT_ADD(qui, stor_state_4k) { .key = "stor_state_len", .value = 4096, .cap = ON };
+FIXTURE_VARIANT_ADD(qui, stor_state_8k) { .key = "stor_state_len", .value = 8192, .cap = ON };
+FIXTURE_VARIANT_ADD(qui, stor_state_12k) { .key = "stor_state_len", .value = 12288, .cap = ON };
+FIXTURE_VARIANT_ADD(qui, stor_state_16k_and_16) {
+	.key = "stor_state_len", .value = 16 * KIB + 16, .cap = ON,
+};
+
+FIXTURE_VARIANT_ADD(qui, stor_state_64k) {
+	.key = "stor_state_len", .value = 64 * KIB, .cap = ON,
+};
+
+FIXTURE_VARIANT_ADD(qui, stor_state_64k_and_16) {
+	.key = "stor_state_len", .value = 64 * KIB + 16, .cap = OFF, .harmful = true, .limit = true,
+};
+
+FIXTURE_VARIANT_ADD(qui, stor_state_1m) {
+	.key = "stor_state_len", .value = MIB, .cap = OFF, .harmful = true, .limit = true,
+};
+
 FIXTURE_VARIANT_ADD(qui, stor_state_2m) {
-	.key = "stor_state_len", .value = 2 * MIB, .off = true, .harmful = true,
+	.key = "stor_state_len", .value = 2 * MIB, .cap = OFF, .harmful = true,
 };
 
 FIXTURE_VARIANT_ADD(qui, stor_state_absurd) {
-	.key = "stor_state_len", .value = ~0ULL, .off = true, .harmful = true,
+	.key = "stor_state_len", .value = ~0ULL, .cap = OFF, .harmful = true,
 };
 
 FIXTURE_VARIANT_ADD(qui, finalize_0) {
-	.key = "finalize_len", .value = 0, .off = true, .harmful = true,
+	.key = "finalize_len", .value = 0, .cap = OFF, .harmful = true,
 };
 
-FIXTURE_VARIANT_ADD(qui, finalize_288) { .key = "finalize_len", .value = 288 };
-FIXTURE_VARIANT_ADD(qui, finalize_5000) { .key = "finalize_len", .value = 5000 };
+FIXTURE_VARIANT_ADD(qui, finalize_288) { .key = "finalize_len", .value = 288, .cap = ON };
+FIXTURE_VARIANT_ADD(qui, finalize_5000) { .key = "finalize_len", .value = 5000, .cap = ON };
+FIXTURE_VARIANT_ADD(qui, finalize_64k) { .key = "finalize_len", .value = 64 * KIB, .cap = ON };
+FIXTURE_VARIANT_ADD(qui, finalize_64k_and_16) {
+	.key = "finalize_len", .value = 64 * KIB + 16, .cap = OFF, .harmful = true, .limit = true,
+};
+
 FIXTURE_VARIANT_ADD(qui, finalize_absurd) {
-	.key = "finalize_len", .value = ~0ULL, .off = true, .harmful = true,
+	.key = "finalize_len", .value = ~0ULL, .cap = OFF, .harmful = true,
 };
 
-FIXTURE_VARIANT_ADD(qui, cpu_1568) { .key = "cpu_len", .value = 1568 };
-FIXTURE_VARIANT_ADD(qui, cpu_12k) { .key = "cpu_len", .value = 12288 };
+FIXTURE_VARIANT_ADD(qui, cpu_0) { .key = "cpu_len", .value = 0, .cap = NO_PV };
+FIXTURE_VARIANT_ADD(qui, cpu_1568) { .key = "cpu_len", .value = 1568, .cap = ON };
+FIXTURE_VARIANT_ADD(qui, cpu_12k) { .key = "cpu_len", .value = 12288, .cap = ON };
+FIXTURE_VARIANT_ADD(qui, cpu_64k) { .key = "cpu_len", .value = 64 * KIB, .cap = ON };
 /* as much as KVM can donate */
-FIXTURE_VARIANT_ADD(qui, cpu_128k) { .key = "cpu_len", .value = 131072 };
+FIXTURE_VARIANT_ADD(qui, cpu_128k) { .key = "cpu_len", .value = 128 * KIB, .cap = ON };
+FIXTURE_VARIANT_ADD(qui, cpu_absurd) {
+	.key = "cpu_len", .value = ~0ULL, .cap = NO_PV, .limit = true,
+};
 
 FIXTURE_SETUP(qui)
 {
@@ -341,7 +395,8 @@ FIXTURE_SETUP(qui)
 		ASSERT_EQ(0, sim_write("qui", "calls0=0x%lx", calls & ~variant->clear));
 	}
 	ASSERT_EQ(0, vm_create(&self->vm, &o));
-	ASSERT_EQ(0, vm_protect(&self->vm, &the_image, STAGE_VERIFIED));
+	if (variant->cap != NO_PV)
+		ASSERT_EQ(0, vm_protect(&self->vm, &the_image, STAGE_VERIFIED));
 }
 
 FIXTURE_TEARDOWN(qui)
@@ -374,15 +429,17 @@ TEST_F(qui, capability_is_off_or_right)
 	struct vm *vm = &self->vm;
 	uint64_t val;
 	uint8_t *buf;
-	int cap, ret;
+	int on, ret;
 
 	if (no_sim(_metadata))
 		return;
 	if (env.gentle && variant->harmful)
 		SKIP(return, "would crash a kernel that trusts the length");
-	cap = ioctl(env.kvm, KVM_CHECK_EXTENSION, KVM_CAP_S390_PROTECTED_DUMP);
-	EXPECT_EQ(cap, ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_S390_PROTECTED_DUMP));
 	EXPECT_EQ(1, ioctl(env.kvm, KVM_CHECK_EXTENSION, KVM_CAP_S390_PROTECTED));
+	on = ioctl(env.kvm, KVM_CHECK_EXTENSION, KVM_CAP_S390_PROTECTED_DUMP);
+	EXPECT_EQ(on, ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_S390_PROTECTED_DUMP));
+	if (!variant->limit || on != 1)
+		EXPECT_EQ(variant->cap == ON || variant->cap == TOO_SHORT, on);
 	/* INFO tells what there is in any case */
 	EXPECT_EQ(0, pv_info_dump(vm));
 	if (variant->key) {
@@ -391,14 +448,12 @@ TEST_F(qui, capability_is_off_or_right)
 		      vm->len.dump_config_mem_buffer_per_1m;
 		EXPECT_EQ(variant->value, val);
 	}
-	if (variant->off)
-		EXPECT_EQ(0, cap);
-	/* who looks for the reason finds it in the log, once */
-	if (!cap && variant->key)
-		EXPECT_EQ(1, log_lines("No dumps of protected VMs"));
-	if (variant->key && !strcmp(variant->key, "cpu_len"))
-		EXPECT_EQ(1, cap);
-	if (!cap) {
+	if (variant->cap == NO_PV)
+		return;
+	if (!on) {
+		/* who looks for the reason finds it in the log, once */
+		if (variant->key)
+			EXPECT_EQ(1, log_lines("No dumps of protected VMs"));
 		ASSERT_EQ(0, sim_write("counters", "0"));
 		EXPECT_EQ(-EINVAL, dump_init(vm));
 		EXPECT_TRUE(rc_untouched(vm));
@@ -416,10 +471,12 @@ TEST_F(qui, capability_is_off_or_right)
 	buf = guarded_alloc(4 * val);
 	ASSERT_NE(NULL, buf);
 	ret = dump_stor(vm, buf, 4 * val, 0);
-	if (val < PAGE) {
-		/* too short for the 256 pages of a block: the Ultravisor says so */
+	if (variant->cap == TOO_SHORT) {
+		/* less than the 256 pages of a block take: the Ultravisor says so */
 		EXPECT_EQ(-EINVAL, ret);
 		EXPECT_FALSE(rc_untouched(vm));
+		EXPECT_LT(1, vm->cmd.rc);
+		EXPECT_TRUE(all_bytes(buf, CANARY, 4 * val));
 		return;
 	}
 	ASSERT_EQ(0, ret);
@@ -428,7 +485,7 @@ TEST_F(qui, capability_is_off_or_right)
 		EXPECT_NE(CANARY, buf[ret * val]);
 		EXPECT_TRUE(all_bytes(buf + ret * val + PAGE, 0, val - PAGE));
 	}
-	EXPECT_TRUE(all_bytes(buf + 4 * val, CANARY, -4 * val & (PAGE - 1)));
+	EXPECT_TRUE(guard_intact(buf));
 	/* component of the first page of the image */
 	EXPECT_NE(0xffffffff, get32(buf + 0x10 * 16));
 	EXPECT_EQ(0xffffffff, get32(buf));

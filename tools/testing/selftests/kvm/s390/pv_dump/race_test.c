@@ -3,8 +3,6 @@
  * Several threads, signals and processes: dump calls beside each other, beside the
  * end of the dump, the VM or its owner.
  */
-#include <limits.h>
-
 #include "fixtures.h"
 
 struct dumper {
@@ -12,10 +10,23 @@ struct dumper {
 	struct vm vm;		/* same fds, own structures */
 	uint8_t *buf;
 	size_t len;
+	unsigned int cpu;
 	unsigned int good;
+	unsigned int seq;	/* odd: in the middle of a command */
 	int stop;
 	int ret;
+	int done;
 };
+
+static void dumper_step(struct dumper *d)
+{
+	__atomic_fetch_add(&d->seq, 1, __ATOMIC_ACQ_REL);
+}
+
+static bool dumper_inside(const struct dumper *d)
+{
+	return __atomic_load_n(&d->seq, __ATOMIC_ACQUIRE) & 1;
+}
 
 /*
  * CPU 0 and the storage state, over and over; 0 and -EINVAL are all it may get,
@@ -28,9 +39,11 @@ static void *dumper_fn(void *arg)
 	int ret;
 
 	while (!__atomic_load_n(&d->stop, __ATOMIC_ACQUIRE)) {
+		dumper_step(d);
 		ret = dump_cpu(&d->vm, 0, d->buf);
 		if (!ret)
 			ret = dump_stor(&d->vm, d->buf, d->len, 0);
+		dumper_step(d);
 		if (!ret)
 			__atomic_fetch_add(&d->good, 1, __ATOMIC_RELAXED);
 		else if (ret != -EINVAL)
@@ -46,7 +59,7 @@ static void race_with_dumper(struct __test_metadata *_metadata, struct vm *vm, b
 	uint8_t *buf = guarded_alloc(PAGE);
 	struct dumper d = { .vm = *vm };
 	double end = now() + LONG_ENOUGH;
-	unsigned int i;
+	unsigned int i, met = 0;
 
 	ASSERT_NE(NULL, buf);
 	d.len = vm->size / MIB * vm->len.dump_config_mem_buffer_per_1m;
@@ -54,7 +67,9 @@ static void race_with_dumper(struct __test_metadata *_metadata, struct vm *vm, b
 	ASSERT_NE(NULL, d.buf);
 	ASSERT_EQ(0, pthread_create(&d.thread, NULL, dumper_fn, &d));
 	/* that nothing gets to the Ultravisor with a stale handle is for it to watch */
-	for (i = 0; i < 20; i++) {
+	for (i = 0; i < 20 || (met < 10 && now() < end); i++) {
+		/* what comes now begins while that one is under way */
+		met += dumper_inside(&d);
 		if (disable) {
 			ASSERT_EQ(0, pv(vm, KVM_PV_DISABLE, NULL));
 			ASSERT_EQ(0, vm_protect(vm, &the_image, STAGE_DUMPING));
@@ -70,6 +85,8 @@ static void race_with_dumper(struct __test_metadata *_metadata, struct vm *vm, b
 	pthread_join(d.thread, NULL);
 	EXPECT_EQ(0, d.ret);
 	EXPECT_LT(0, d.good);
+	EXPECT_LE(10, met)
+		TH_LOG("%u rounds met a dump call %u times", i, met);
 	EXPECT_EQ(0, dump_and_verify(vm, 4));
 }
 
@@ -96,57 +113,90 @@ static void *disable_fn(void *arg)
 	struct dumper *d = arg;
 
 	d->ret = pv(&d->vm, KVM_PV_DISABLE, NULL);
+	__atomic_store_n(&d->done, 1, __ATOMIC_RELEASE);
 	return NULL;
-}
-
-TEST_F(dumping, cpu_dump_in_the_middle_of_disable)
-{
-	struct vm *vm = &self->vm;
-	struct dumper d = { .vm = *vm };
-	unsigned int i;
-
-	if (no_sim(_metadata))
-		return;
-	/* CPU 0 is gone, CPU 1 goes slowly, and the dump is not over before that */
-	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=2 delay_us=300000", UVC_DESTROY_CPU));
-	ASSERT_EQ(0, pthread_create(&d.thread, NULL, disable_fn, &d));
-	while (!sim_calls(UVC_DESTROY_CPU))
-		sleep_ms(1);
-	for (i = 0; i < 2; i++) {
-		EXPECT_EQ(-EINVAL, dump_cpu(vm, i, self->buf));
-		EXPECT_TRUE(rc_untouched(vm));
-	}
-	pthread_join(d.thread, NULL);
-	EXPECT_EQ(0, d.ret);
-	EXPECT_EQ(0, sim_calls(UVC_CPU));
-	EXPECT_TRUE(all_bytes(self->buf, CANARY, PAGE));
 }
 
 static void *cpu_fn(void *arg)
 {
 	struct dumper *d = arg;
 
-	d->ret = dump_cpu(&d->vm, 0, d->buf);
+	d->ret = dump_cpu(&d->vm, d->cpu, d->buf);
+	__atomic_store_n(&d->done, 1, __ATOMIC_RELEASE);
 	return NULL;
+}
+
+static void *complete_fn(void *arg)
+{
+	struct dumper *d = arg;
+
+	d->ret = dump_complete(&d->vm, d->buf, d->vm.len.dump_config_finalize_len);
+	__atomic_store_n(&d->done, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+TEST_F(dumping, cpu_dump_in_the_middle_of_disable)
+{
+	struct vm *vm = &self->vm;
+	struct dumper d = { .vm = *vm }, cpu[2];
+	unsigned int i;
+	bool running;
+
+	if (no_sim(_metadata))
+		return;
+	for (i = 0; i < 2; i++)
+		cpu[i] = (struct dumper) { .vm = *vm, .cpu = i, .buf = guarded_alloc(PAGE) };
+	/* CPU 0 is gone, CPU 1 takes until the rule is, and the dump is not over before */
+	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=2 busy=0x7fffffff", UVC_DESTROY_CPU));
+	ASSERT_EQ(0, pthread_create(&d.thread, NULL, disable_fn, &d));
+	while (sim_hits() < 1)
+		sleep_ms(1);
+	/* they may wait for the end of it, but no UVC may come out of that */
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&cpu[i].thread, NULL, cpu_fn, &cpu[i]));
+	wait_done(&cpu[0].done, 100);
+	running = !wait_done(&d.done, 0);
+	ASSERT_EQ(0, sim_write("faults", "clear"));
+	pthread_join(d.thread, NULL);
+	EXPECT_TRUE(running);
+	EXPECT_EQ(0, d.ret);
+	for (i = 0; i < 2; i++) {
+		pthread_join(cpu[i].thread, NULL);
+		EXPECT_EQ(-EINVAL, cpu[i].ret);
+		EXPECT_TRUE(rc_untouched(&cpu[i].vm));
+		EXPECT_TRUE(all_bytes(cpu[i].buf, CANARY, PAGE));
+	}
+	EXPECT_EQ(0, sim_calls(UVC_CPU));
 }
 
 TEST_F(dumping, complete_waits_for_a_cpu_dump)
 {
 	struct vm *vm = &self->vm;
 	struct dumper d = { .vm = *vm, .buf = guarded_alloc(PAGE) };
+	struct dumper c = { .vm = *vm, .buf = guarded_alloc(PAGE) };
+	bool running;
 
 	if (no_sim(_metadata))
 		return;
 	ASSERT_NE(NULL, d.buf);
-	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=1 delay_us=300000", UVC_CPU));
+	ASSERT_NE(NULL, c.buf);
+	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=1 busy=0x7fffffff", UVC_CPU));
 	ASSERT_EQ(0, pthread_create(&d.thread, NULL, cpu_fn, &d));
-	while (sim_hits() != 1)
+	while (sim_hits() < 1)
 		sleep_ms(1);
 	/* the UVC is under way: no other may end the dump before it is through */
-	EXPECT_EQ(0, dump_complete(vm, self->buf, vm->len.dump_config_finalize_len));
+	ASSERT_EQ(0, pthread_create(&c.thread, NULL, complete_fn, &c));
+	EXPECT_FALSE(wait_done(&c.done, 100));
+	EXPECT_EQ(0, sim_calls(UVC_COMPLETE));
+	running = !wait_done(&d.done, 0);
+	ASSERT_EQ(0, sim_write("faults", "clear"));
 	pthread_join(d.thread, NULL);
+	pthread_join(c.thread, NULL);
+	EXPECT_TRUE(running);
 	EXPECT_EQ(0, d.ret);
 	EXPECT_EQ(1, d.vm.cmd.rc);
+	EXPECT_EQ(0, c.ret);
+	EXPECT_EQ(1, c.vm.cmd.rc);
 }
 
 FIXTURE(owner) {
@@ -312,83 +362,6 @@ TEST_F(owner, exec_ends_the_dump)
 	EXPECT_TRUE(WIFSIGNALED(status));
 }
 
-/* A larger guest: requests that take a while */
-
-FIXTURE(big) {
-	struct vm vm;
-	struct vm other;	/* for the second thread: same fds, own structures */
-	uint8_t *buf;
-	uint8_t *ref;
-	size_t per;
-	size_t len;
-};
-
-/*
- * kvm->lock is free for a moment after each few blocks. A waiter on a machine
- * whose CPUs are stolen can miss that moment, so there have to be many.
- */
-#define BIG_MIB		256
-
-FIXTURE_SETUP(big)
-{
-	struct vm_opts o = DEFAULT_OPTS;
-
-	if (!env.sim)
-		return;
-	o.mib = BIG_MIB;
-	common_setup(_metadata, &self->vm, &o, STAGE_DUMPING);
-	self->per = self->vm.len.dump_config_mem_buffer_per_1m;
-	self->len = BIG_MIB * self->per;
-	self->buf = guarded_alloc(self->len);
-	self->ref = guarded_alloc(self->len);
-	ASSERT_NE(NULL, self->buf);
-	ASSERT_NE(NULL, self->ref);
-	ASSERT_EQ(0, dump_stor(&self->vm, self->ref, self->len, 0));
-	self->other = self->vm;
-}
-
-FIXTURE_TEARDOWN(big)
-{
-	if (env.sim)
-		common_teardown(_metadata, &self->vm);
-}
-
-struct stor {
-	pthread_t thread;
-	struct vm *vm;
-	uint8_t *buf;
-	size_t len;
-	uint64_t gaddr;
-	int ret;
-	int done;
-};
-
-static void *stor_fn(void *arg)
-{
-	struct stor *s = arg;
-
-	s->ret = dump_stor(s->vm, s->buf, s->len, s->gaddr);
-	__atomic_store_n(&s->done, 1, __ATOMIC_RELEASE);
-	return NULL;
-}
-
-/* 256 blocks of 20 ms, under way but far from the end */
-static int stor_start(struct stor *s, struct vm *vm, uint8_t *buf, size_t len)
-{
-	double end = now() + LONG_ENOUGH;
-	long calls = sim_calls(UVC_STOR_STATE);
-	int ret = sim_write("faults", "cmd=0x401 nth=1 count=0 delay_us=20000");
-
-	*s = (struct stor) { .vm = vm, .buf = buf, .len = len };
-	ret = ret ?: -pthread_create(&s->thread, NULL, stor_fn, s);
-	while (!ret && sim_calls(UVC_STOR_STATE) < calls + 2) {
-		if (now() > end)
-			return -ETIME;
-		sleep_ms(1);
-	}
-	return ret;
-}
-
 TEST_F(big, stor_state_is_not_ended_by_signals)
 {
 	struct itimerval it = {
@@ -470,45 +443,6 @@ TEST_F(big, vm_ioctls_and_stor_state_do_not_wait_for_each_other)
 	EXPECT_EQ(0, memcmp(self->buf, self->ref, self->len));
 }
 
-/* KiB that the kernel took for itself in pieces of pages */
-static long mem_used(void)
-{
-	char buf[4096] = "", *vmalloc, *slab;
-	int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
-	ssize_t n = read(fd, buf, sizeof(buf) - 1);
-
-	close(fd);
-	vmalloc = strstr(buf, "VmallocUsed:");
-	slab = strstr(buf, "SUnreclaim:");
-	if (n <= 0 || !vmalloc || !slab)
-		return -1;
-	return strtol(vmalloc + 12, NULL, 10) + strtol(slab + 11, NULL, 10);
-}
-
-TEST_F(big, stor_state_takes_little_memory)
-{
-	long used, least = LONG_MAX;
-	struct stor s;
-	unsigned int i;
-
-	if (no_sim(_metadata))
-		return;
-	/* others take memory, too, but hardly each time */
-	for (i = 0; i < 5; i++) {
-		used = mem_used();
-		ASSERT_LT(0, used);
-		ASSERT_EQ(0, stor_start(&s, &self->other, self->buf, self->len));
-		used = mem_used() - used;
-		EXPECT_FALSE(wait_done(&s.done, 0));
-		ASSERT_EQ(0, sim_write("faults", "clear"));
-		pthread_join(s.thread, NULL);
-		ASSERT_EQ(0, s.ret);
-		if (used < least)
-			least = used;
-	}
-	EXPECT_GT(512, least);
-}
-
 /* What STOR_STATE delivered is good, what it did not is untouched. */
 static void check_interrupted(struct __test_metadata *_metadata, struct stor *s,
 			      const uint8_t *ref, size_t per)
@@ -567,14 +501,18 @@ TEST_F(big, next_dump_does_not_revive_stor_state)
 
 TEST_F(big, two_threads_can_share_the_work)
 {
+	const size_t half = self->len / 2;
 	struct stor s;
 
 	if (no_sim(_metadata))
 		return;
-	ASSERT_EQ(0, stor_start(&s, &self->other, self->buf, self->len / 2));
+	ASSERT_EQ(0, stor_start(&s, &self->other, self->buf, half));
+	/* the first thread's request is not over when the second one has been served */
+	EXPECT_EQ(0, dump_stor(&self->vm, self->buf + half, self->per, BIG_MIB / 2 * MIB));
+	EXPECT_FALSE(wait_done(&s.done, 0));
 	ASSERT_EQ(0, sim_write("faults", "clear"));
-	EXPECT_EQ(0, dump_stor(&self->vm, self->buf + self->len / 2, self->len / 2,
-			       BIG_MIB / 2 * MIB));
+	EXPECT_EQ(0, dump_stor(&self->vm, self->buf + half + self->per, half - self->per,
+			       (BIG_MIB / 2 + 1) * MIB));
 	pthread_join(s.thread, NULL);
 	EXPECT_EQ(0, s.ret);
 	EXPECT_EQ(0, memcmp(self->buf, self->ref, self->len));

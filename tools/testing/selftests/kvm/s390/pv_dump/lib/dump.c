@@ -172,11 +172,11 @@ int dump_verify(struct vm *vm, struct dump *d)
 		log_err("%zu encrypted and %zu zero pages", encrypted, zero);
 		return -EPROTO;
 	}
-	/* the kernel wrote what it said, and not a byte more */
-	if (!all_bytes(d->compl + vm->len.dump_config_finalize_len, CANARY,
-		       -vm->len.dump_config_finalize_len & (PAGE - 1)))
-		return -EOVERFLOW;
-	return 0;
+	/* the kernel wrote what it said, and not a byte in front of it */
+	for (i = 0; i < vm->nr_cpus; i++)
+		if (!guard_intact(d->cpu[i]))
+			return -EOVERFLOW;
+	return guard_intact(d->compl) && guard_intact(d->meta) ? 0 : -EOVERFLOW;
 }
 
 int dump_and_verify(struct vm *vm, unsigned int chunk)

@@ -21,7 +21,10 @@
 int sim_write(const char *file, const char *fmt, ...);
 int sim_write_raw(const char *file, const void *buf, size_t len);
 int sim_read(const char *file, char *buf, size_t len);
-/* First number of the line that starts with @key, or -1. */
+/*
+ * The first number of the line that starts with @key. This and what is built on it
+ * ends the test if there is none.
+ */
 long sim_number(const char *file, const char *key);
 /* How many UV calls there were */
 long sim_calls(unsigned int uvc);

@@ -89,7 +89,14 @@ uint8_t *guarded_alloc(size_t len)
 	if (p == MAP_FAILED || mprotect(p + map_len, PAGE, PROT_NONE))
 		return NULL;
 	memset(p, CANARY, map_len);
-	return p;
+	return p + map_len - len;
+}
+
+bool guard_intact(const uint8_t *buf)
+{
+	size_t len = (uintptr_t)buf & (PAGE - 1);
+
+	return all_bytes(buf - len, CANARY, len);
 }
 
 void *no_access(size_t len)

@@ -42,8 +42,10 @@ void sleep_ms(unsigned int ms);
 /* False if @done is not set within @ms */
 bool wait_done(int *done, unsigned int ms);
 
-/* A buffer of @len bytes filled with canaries and followed by a page without access */
+/* A buffer of @len bytes filled with canaries, right in front of a page without access */
 uint8_t *guarded_alloc(size_t len);
+/* Nothing was written to the part of its first page that is in front of such a buffer */
+bool guard_intact(const uint8_t *buf);
 /* @len bytes that can neither be read nor written */
 void *no_access(size_t len);
 

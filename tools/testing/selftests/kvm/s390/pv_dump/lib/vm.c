@@ -327,6 +327,8 @@ int runner_start(struct runner *r, struct vm *vm, unsigned int cpu)
 	memset(r, 0, sizeof(*r));
 	catch_signal(SIGUSR1);
 	r->fd = vm->cpu[cpu];
+	/* not what an earlier KVM_RUN ended with */
+	vm->run[cpu]->exit_reason = KVM_EXIT_UNKNOWN;
 	vm->run[cpu]->kvm_dirty_regs = KVM_SYNC_GPRS;
 	ret = -pthread_create(&r->thread, NULL, runner_fn, r);
 	while (!ret && __atomic_load_n(&vm->run[cpu]->kvm_dirty_regs, __ATOMIC_ACQUIRE)) {

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a dump costs the kernel: how much memory a request takes, that all of it is
+ * given back, and how long kvm->lock is kept. Counted, with events of the kernel and
+ * with its own statistics, not measured in time.
+ */
+#include <limits.h>
+
+#include "fixtures.h"
+#include "lib/trace.h"
+
+/* KiB that the kernel took for itself in pieces of pages */
+static long mem_used(void)
+{
+	char buf[4096] = "", *vmalloc, *slab;
+	int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, buf, sizeof(buf) - 1);
+
+	close(fd);
+	vmalloc = strstr(buf, "VmallocUsed:");
+	slab = strstr(buf, "SUnreclaim:");
+	if (n <= 0 || !vmalloc || !slab)
+		return -1;
+	return strtol(vmalloc + 12, NULL, 10) + strtol(slab + 11, NULL, 10);
+}
+
+TEST_F(big, stor_state_takes_little_memory)
+{
+	long used, least = LONG_MAX;
+	struct stor s;
+	unsigned int i;
+
+	if (no_sim(_metadata))
+		return;
+	/* others take memory, too, but hardly each time */
+	for (i = 0; i < 5; i++) {
+		used = mem_used();
+		ASSERT_LT(0, used);
+		ASSERT_EQ(0, stor_start(&s, &self->other, self->buf, self->len));
+		used = mem_used() - used;
+		EXPECT_FALSE(wait_done(&s.done, 0));
+		ASSERT_EQ(0, sim_write("faults", "clear"));
+		pthread_join(s.thread, NULL);
+		ASSERT_EQ(0, s.ret);
+		if (used < least)
+			least = used;
+	}
+	EXPECT_GT(512, least);
+}
+
+static const char *const alloc_events[] = {
+	"kmem/kmalloc", "kmem/kmalloc_node", "kmem/mm_page_alloc",
+};
+
+/* Bytes of the largest object, and pages, that the events in @log are about */
+static void count_allocations(char *log, unsigned long *largest, unsigned long *pages)
+{
+	char *line, *save, *p;
+
+	*largest = 0;
+	*pages = 0;
+	for (line = strtok_r(log, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		p = strstr(line, " bytes_req=");
+		if (p && strtoul(p + 11, NULL, 10) > *largest)
+			*largest = strtoul(p + 11, NULL, 10);
+		p = strstr(line, " order=");
+		if (p && strstr(line, "mm_page_alloc: "))
+			*pages += 1UL << strtoul(p + 7, NULL, 10);
+	}
+}
+
+/* Newer kernels have no event for the pages of vmalloc(): those show in mem_used(). */
+TEST_F(big, stor_state_allocates_16_kib)
+{
+	static char log[1 << 20];
+	unsigned long largest, pages;
+
+	if (no_sim(_metadata))
+		return;
+	if (!trace_have("kmem/kmalloc"))
+		SKIP(return, "no tracefs");
+	ASSERT_EQ(0, trace_start(alloc_events, ARRAY_SIZE(alloc_events)));
+	EXPECT_EQ(0, dump_stor(&self->vm, self->buf, self->len, 0));
+	ASSERT_EQ(0, trace_stop(alloc_events, ARRAY_SIZE(alloc_events), log, sizeof(log)));
+	count_allocations(log, &largest, &pages);
+	EXPECT_LT(0, largest);
+	EXPECT_GE(16384, largest);
+	/* a new slab for something small may be needed */
+	EXPECT_GE(4 + 4, pages);
+	EXPECT_EQ(0, memcmp(self->buf, self->ref, self->len));
+}
+
+/* Only a kernel with lockdep tells when a lock is taken and given up. */
+TEST_F(big, at_most_four_calls_in_a_row_with_the_lock)
+{
+	static const char *const events[] = {
+		"lock/lock_acquire", "lock/lock_release", "kvm-s390/kvm_s390_pv_dump_stor_state",
+	};
+	unsigned int calls = 0, most = 0, sum = 0, taken = 0, held = 0;
+	static char log[1 << 20];
+	char *line, *save;
+
+	if (no_sim(_metadata))
+		return;
+	if (!trace_have(events[0]) || !trace_have(events[2]))
+		SKIP(return, "needs lockdep, and tracepoints for dumps");
+	ASSERT_EQ(0, trace_filter(events[0], "name == \"&kvm->lock\""));
+	ASSERT_EQ(0, trace_filter(events[1], "name == \"&kvm->lock\""));
+	ASSERT_EQ(0, trace_start(events, ARRAY_SIZE(events)));
+	EXPECT_EQ(0, dump_stor(&self->vm, self->buf, 64 * self->per, 0));
+	ASSERT_EQ(0, trace_stop(events, ARRAY_SIZE(events), log, sizeof(log)));
+	ASSERT_EQ(0, trace_filter(events[0], "0"));
+	ASSERT_EQ(0, trace_filter(events[1], "0"));
+	for (line = strtok_r(log, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (strstr(line, "lock_acquire: ")) {
+			taken++;
+			held = 1;
+			calls = 0;
+		} else if (strstr(line, "lock_release: ")) {
+			held = 0;
+		} else if (strstr(line, "kvm_s390_pv_dump_stor_state: ")) {
+			sum++;
+			calls += held;
+			if (calls > most)
+				most = calls;
+		}
+	}
+	EXPECT_EQ(64, sum);
+	EXPECT_LE(1, taken);
+	EXPECT_GE(4, most);
+}
+
+/*
+ * What is not given back adds up: each of @fn leaves less than half a page behind on
+ * average, however late the kernel gives back what it has done with.
+ */
+#define TIMES	256
+/* KiB; signed, as there may also be more free memory than before */
+#define ALLOWED		((long)(TIMES * PAGE / 1024 / 2))
+
+static long grown(struct vm *vm, int (*fn)(struct vm *vm, unsigned int round))
+{
+	double end = now() + LONG_ENOUGH;
+	unsigned int i;
+	long before, used;
+
+	/* what is set up once does not count */
+	for (i = 0; i < 8; i++)
+		if (fn(vm, i))
+			return LONG_MAX;
+	before = mem_used();
+	for (i = 0; i < TIMES; i++)
+		if (fn(vm, i))
+			return LONG_MAX;
+	do {
+		used = mem_used() - before;
+		if (used < TIMES * (long)(PAGE / 1024) / 2)
+			break;
+		sleep_ms(50);
+	} while (now() < end);
+	return used;
+}
+
+static uint8_t *good_buf, *bad_buf;
+
+static int cpu_rounds(struct vm *vm, unsigned int round)
+{
+	int ret;
+
+	if (round % 3 == 2)
+		ret = sim_write("faults", "clear") ?:
+		      sim_write("faults", "cmd=0x%x nth=1 rc=0x1234", UVC_CPU);
+	else
+		ret = 0;
+	if (ret)
+		return ret;
+	ret = dump_cpu(vm, round % 2, round % 3 == 1 ? bad_buf : good_buf);
+	return ret == (round % 3 == 0 ? 0 : round % 3 == 1 ? -EFAULT : -EINVAL) ? 0 : -EPROTO;
+}
+
+static int stor_rounds(struct vm *vm, unsigned int round)
+{
+	const uint64_t per = vm->len.dump_config_mem_buffer_per_1m;
+	int ret = 0;
+
+	if (round % 3 == 2)
+		ret = sim_write("faults", "clear") ?:
+		      sim_write("faults", "cmd=0x%x nth=1 rc=0x1234", UVC_STOR_STATE);
+	if (ret)
+		return ret;
+	ret = dump_stor(vm, round % 3 == 1 ? bad_buf : good_buf, per, 0);
+	return ret == (round % 3 == 0 ? 0 : round % 3 == 1 ? -EFAULT : -EINVAL) ? 0 : -EPROTO;
+}
+
+static int complete_rounds(struct vm *vm, unsigned int round)
+{
+	const uint64_t len = vm->len.dump_config_finalize_len;
+	int ret = 0;
+
+	if (round % 3 == 1 && dump_complete(vm, bad_buf, len) != -EFAULT)
+		return -EPROTO;
+	if (round % 3 == 2) {
+		ret = sim_write("faults", "clear") ?:
+		      sim_write("faults", "cmd=0x%x nth=1 rc=0x1234", UVC_COMPLETE);
+		if (ret || dump_complete(vm, good_buf, len) != -EINVAL)
+			return -EPROTO;
+	}
+	return dump_complete(vm, good_buf, len) ?: dump_init(vm);
+}
+
+static int undelivered_rounds(struct vm *vm, unsigned int round)
+{
+	(void)round;
+	if (dump_complete(vm, bad_buf, vm->len.dump_config_finalize_len) != -EFAULT)
+		return -EPROTO;
+	return pv(vm, KVM_PV_DISABLE, NULL) ?: vm_protect(vm, &the_image, STAGE_DUMPING);
+}
+
+TEST_F_TIMEOUT(dumping, memory_of_each_command_is_given_back, 240)
+{
+	struct vm *vm = &self->vm;
+
+	if (no_sim(_metadata))
+		return;
+	good_buf = guarded_alloc(vm->len.dump_cpu_buffer_len);
+	bad_buf = no_access(PAGE);
+	ASSERT_NE(NULL, good_buf);
+	ASSERT_NE(NULL, bad_buf);
+	EXPECT_GT(ALLOWED, grown(vm, cpu_rounds));
+	EXPECT_GT(ALLOWED, grown(vm, stor_rounds));
+	EXPECT_GT(ALLOWED, grown(vm, complete_rounds));
+	ASSERT_EQ(0, sim_write("faults", "clear"));
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+}
+
+TEST_F_TIMEOUT(dumping, memory_of_undelivered_data_is_given_back, 240)
+{
+	struct vm *vm = &self->vm;
+
+	if (no_sim(_metadata))
+		return;
+	bad_buf = no_access(PAGE);
+	ASSERT_NE(NULL, bad_buf);
+	EXPECT_GT(ALLOWED, grown(vm, undelivered_rounds));
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+}
+
+int main(int argc, char **argv)
+{
+	env_setup();
+	return test_harness_run(argc, argv);
+}

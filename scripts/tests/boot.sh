@@ -73,14 +73,40 @@ judge_is_strict() {
 	EOF
 	# a kernel that does not look is no debug kernel
 	"$TOP/qemu/run" -s "$SKIPS" -D -j "$good" >/dev/null && return 1
-	# expected failures: one that is, one that is not, one that was not run
-	local first
+	# expected failures: for the reason that is given, and only what belongs to it
+	local first why broke
 	first=$(sed -n '/^    ok 1 /{s/^    ok 1 //p;q}' "$good")
-	sed "s/^    ok 1 $first\$/    not ok 1 $first/" "$good" >"$bad"
-	"$TOP/qemu/run" -s "$SKIPS" -x "$first" -j "$bad" >/dev/null
-	"$TOP/qemu/run" -s "$SKIPS" -x "$first" -j "$good" >/dev/null && return 1
-	"$TOP/qemu/run" -s "$SKIPS" -x missing -j "$good" >/dev/null && return 1
-	n=$((n + 2))
+	why="    # a_test.c:1:${first##*.}:Expected 0 (0) == why() (1)"
+	broke="    # fixtures.h:2:${first##*.}:Expected violations_before (3) == sim_violations() (5)"
+	# log_of EDIT LINES-IN-FRONT: the first test fails after these lines
+	log_of() {
+		awk -v name="$first" -v lines="$2" '
+			$0 == "    ok 1 " name && !n++ { print lines; sub(/ok/, "not ok") }
+			1' "$good" | sed "$1" >"$bad"
+	}
+	accepted() { "$TOP/qemu/run" -s "$SKIPS" -x "$1" -j "$bad" >/dev/null; }
+	refused() {
+		n=$((n + 1))
+		! accepted "$1" || { echo "accepted: -x $1: $2"; return 1; }
+	}
+	log_of "" "$why"
+	accepted "$first~why" || return 1
+	refused "$first~who" "another reason"
+	refused "$first" "no reason"
+	refused "$first~why missing~why" "one that was not run"
+	log_of "s/violations=0/violations=2/" "$why"
+	refused "$first~why" "rules broken by nobody"
+	refused "$first~why~violations" "rules broken by somebody else"
+	log_of "s/violations=0/violations=2/" "$why"$'\n'"$broke"
+	accepted "$first~why~violations" || return 1
+	refused "$first~why" "rules broken in a test that fails by something else"
+	log_of "s/violations=0/violations=3/" "$why"$'\n'"$broke"
+	refused "$first~why~violations" "more rules broken than by the test"
+	log_of "" "    # ${first##*.}: Test terminated by timeout"
+	accepted "$first~timeout" || return 1
+	refused "$first~why" "a timeout"
+	cp "$good" "$bad"
+	refused "$first~why" "one that passes"
 	# and the ways in which a boot itself can go wrong
 	"$TOP/qemu/run" -t 1 -l "$BUILD/boot/bad-log" /dev/null /dev/null >/dev/null && return 1
 	: >"$BUILD/boot/steps"

@@ -428,7 +428,7 @@ TEST_F(big, vm_ioctls_and_stor_state_do_not_wait_for_each_other)
 	ASSERT_EQ(0, sim_write("faults", "cmd=0x401 nth=1 count=0 delay_us=200000"));
 	for (i = 0; i < 8; i++) {
 		calls = sim_calls(UVC_STOR_STATE);
-		while (sim_calls(UVC_STOR_STATE) == calls)
+		while (sim_calls(UVC_STOR_STATE) == calls && !wait_done(&s.done, 0))
 			sleep_ms(1);
 		calls = sim_calls(UVC_STOR_STATE);
 		ASSERT_EQ(-ENOTTY, pv(&self->vm, 0x7777, NULL));

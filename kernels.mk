@@ -77,7 +77,7 @@ outlives := dumping.disable_ends_the_dump~rc_untouched~violations \
 AS_IS_XFAILS_6.1 := vm.random_commands_follow_the_state_table~W_STATES.*!= $(outlives)
 # a vcpu is dumped after it has ceased to be protected, or when the dump is over
 AS_IS_XFAILS_6.1 += dumping.cpu_dump_in_the_middle_of_disable~rc_untouched~violations \
-	dumping.complete_waits_for_a_cpu_dump~wait_done
+	dumping.complete_waits_for_a_cpu_dump~wait_done|d.ret
 # vcpus stay in KVM_RUN and spin, and can get back into SIE
 AS_IS_XFAILS_6.1 += $(call because,runner_join,pv.init_makes_running_vcpus_leave \
 		pv.init_makes_waiting_vcpus_leave) \

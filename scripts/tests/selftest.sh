@@ -42,6 +42,40 @@ boot_sysfs() {
 	EOF
 }
 
+# needs_sim: the tests that skip without the simulator, as TEST or FIXTURE.TEST
+needs_sim() {
+	awk '/^TEST(_F|_F_TIMEOUT)?\(/ {
+			name = $0
+			sub(/^TEST[_A-Z]*\(/, "", name)
+			sub(/\).*/, "", name)
+			n = split(name, part, ", ")
+			name = n == 1 ? "global." part[1] : part[1] "." part[2]
+		}
+		/^}/ { name = "" }
+		/no_sim\(_metadata\)/ && name != "" { print name; name = "" }' "$SELFTEST"/*_test.c
+}
+
+# As on a machine with an Ultravisor: an image of a tool, its CCK, and no control file.
+# What makes sense there has to pass, and only what needs the simulator may skip.
+boot_image() {
+	local alone=$BUILD/boot/image-alone
+	mkdir -p "$BUILD/boot"
+	cat >"$alone" <<-EOF
+		mount -t tmpfs none $debugfs
+		exec "\$@"
+	EOF
+	SKIPS="$SKIPS $(needs_sim | paste -sd ' ')" \
+		boot image "$patched" "-t 300" /uvsim.ko="$module" "${test[@]}" \
+		/small.se="$images/small.se" /small.key="$images/small.key" /cck="$images/cck.bin" \
+		/alone="$alone" /bin/sh="$CACHE/root/tools/usr/bin/busybox" <<-EOF
+		swap /dev/ram0
+		$load
+		copy /small.key $debugfs/header_keys
+		$(selftest timeout=280 env=PV_DUMP_IMAGE=/small.se env=PV_DUMP_CCK=/cck |
+			sed 's|-- |-- /bin/sh -c "unshare -m /bin/sh /alone |; s|$|"|')
+	EOF
+}
+
 # The same binary on the kernel without the feature: it must skip, not pass,
 # and pvdump must say why it cannot work.
 boot_unpatched() {

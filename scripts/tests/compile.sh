@@ -302,3 +302,41 @@ no_new_warnings() {
 	cat "$BUILD/warnings.new"
 	[ ! -s "$BUILD/warnings.new" ]
 }
+
+# boot_uv_program OUT UV.O: the program of boot-uv.c with this object
+boot_uv_program() {
+	"$CROSS-gcc" -O2 -fno-delete-null-pointer-checks -Wall -Wextra -Werror -static -no-pie -o "$1" \
+		"$TOP/scripts/tests/boot-uv.c" "$1.fields.o" "$2"
+}
+
+# boot_uv_compile SOURCE OBJECT: as the kernel's arch/s390/boot/uv.o was compiled
+boot_uv_compile() (
+	local command
+	cd "$patched"
+	command=$(sed -n '1s/^[^ ]* := //p' arch/s390/boot/.uv.o.cmd)
+	[[ $command == *" -c -o arch/s390/boot/uv.o "*/arch/s390/boot/uv.c ]]
+	command=${command/-Wp,-MMD,arch\/s390\/boot\/.uv.o.d /}
+	eval "${command% -c -o *} -c -o \"\$2\" \"\$1\""
+)
+
+# What the kernel asks the Ultravisor before anything can be loaded, and makes of the
+# answer. With two lengths swapped it must be red.
+boot_uv() {
+	local dir=$BUILD/boot-uv run
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	# the lowcore is at address 0, which has to be free for that
+	run=(qemu-s390x-static -B 0x100000000)
+	boot_uv_compile "$TOP/scripts/tests/boot-uv.c" "$dir/good.fields.o"
+	cp "$dir/good.fields.o" "$dir/swapped.fields.o"
+	boot_uv_program "$dir/good" "$patched/arch/s390/boot/uv.o"
+	"${run[@]}" "$dir/good"
+	sed -E 's/(= uvcb\.conf_dump_)(storage_state|finalize)_len/\1\2_X/
+		s/storage_state_X/finalize_len/;s/finalize_X/storage_state_len/' \
+		"$patched/source/arch/s390/boot/uv.c" >"$dir/uv.c"
+	[ "$(diff "$patched/source/arch/s390/boot/uv.c" "$dir/uv.c" | grep -c '^>')" = 2 ]
+	boot_uv_compile "$dir/uv.c" "$dir/swapped.o"
+	boot_uv_program "$dir/swapped" "$dir/swapped.o"
+	! "${run[@]}" "$dir/swapped" >"$dir/swapped.out" || return 1
+	grep 'busy first: conf_dump_storage_state_len is' "$dir/swapped.out"
+}

@@ -37,7 +37,7 @@ export TOOLS_SUITES TOOLS_PACKAGES VMM_SUITES VMM_PACKAGES
 export REPEAT RELOADS KERNELS BENCH_KERNEL BENCH_QEMU_MIN QEMU_MIN QEMU_SUITES QEMU_PACKAGES
 unexport TREE
 
-.PHONY: help demo picture check mutants check-all bench bench-dump lint docs kernel series dist dev refresh apply update clean distclean
+.PHONY: help demo picture check mutants stress check-all bench bench-dump lint docs kernel series dist dev refresh apply update clean distclean
 .NOTPARALLEL:
 
 help:
@@ -46,6 +46,7 @@ help:
 	@echo 'make check             every test; ends with "N passed, N failed, N skipped"'
 	@echo 'make check-all         the same on all kernels: $(KERNELS)'
 	@echo 'make mutants           does the selftest see the defects it is there for'
+	@echo 'make stress            search for command sequences that go wrong; SECONDS=600 SEED=N'
 	@echo 'make bench             instructions of the dump calls, beside those of mainline'
 	@echo 'make bench-dump        instructions of whole dumps by pvdump, beside those of QEMU'
 	@echo 'make lint              the tests of the series and the scripts alone'
@@ -91,6 +92,10 @@ lint:
 
 mutants:
 	@scripts/mutants
+
+stress: export SEED := $(SEED)
+stress:
+	@scripts/stress $(SECONDS)
 
 docs:
 	@scripts/setup

@@ -2,9 +2,11 @@
 /*
  * Every command in every state, behind every other command: a table says what each
  * has to answer and what state follows. After each step the vcpus are asked whether
- * they can run, and the simulator whether there was a UV call.
+ * they can run, and the simulator whether there was a UV call, and whether a rule was
+ * broken. What fails is told as the shortest sequence that was found to fail.
  *
- * PV_DUMP_STEPS=N adds N random steps, PV_DUMP_SEED=N makes them others.
+ * PV_DUMP_SECONDS=N goes on for N seconds, then, with sequences of four that were not
+ * seen yet; PV_DUMP_SEED=N makes them others.
  */
 #include "fixtures.h"
 
@@ -204,7 +206,7 @@ static enum walk_state walk_step(struct walk *w, unsigned int i, char *why, size
 	const enum walk_state next = follows(w->state, i);
 	unsigned int uvc;
 	int ret, run;
-	long calls;
+	long calls, broken = sim_violations();
 
 	for (uvc = UVC_INIT; uv_refuses(i) && uvc <= UVC_COMPLETE; uvc++) {
 		if (!sim_write("faults", "cmd=0x%x nth=1 rc=0x1234", uvc))
@@ -235,6 +237,11 @@ static enum walk_state walk_step(struct walk *w, unsigned int i, char *why, size
 	w->vm->run[0]->immediate_exit = 0;
 	if (run != (next >= W_DUMPING ? -EINVAL : -EINTR)) {
 		snprintf(why, len, "KVM_RUN answers %d afterwards", run);
+		return W_STATES;
+	}
+	broken = sim_violations() - broken;
+	if (broken) {
+		snprintf(why, len, "%ld rules of the Ultravisor are broken", broken);
 		return W_STATES;
 	}
 	return next;
@@ -304,47 +311,197 @@ static unsigned int choose(enum walk_state before, unsigned int last, enum walk_
 	return best;
 }
 
-/* A debug kernel needs more than the 30 s a test has by default */
-TEST_F_TIMEOUT(vm, random_commands_follow_the_state_table, 600)
+/* Sequences of four: the state in front of them, and the operations */
+static uint8_t *seen4;
+static unsigned long nr_seen4;
+
+static unsigned long index4(enum walk_state state, const uint8_t *ops)
 {
-	unsigned long steps = 0, left = W_STATES * OPS * OPS, more = env_number("PV_DUMP_STEPS", 0);
+	return (((state * OPS + ops[0]) * OPS + ops[1]) * OPS + ops[2]) * OPS + ops[3];
+}
+
+static bool see4(enum walk_state state, const uint8_t *ops)
+{
+	unsigned long i = index4(state, ops);
+	bool fresh = !(seen4[i / 8] & 1 << i % 8);
+
+	seen4[i / 8] |= 1 << i % 8;
+	nr_seen4 += fresh;
+	return fresh;
+}
+
+/* What was done, and the states that were in front of it by the table */
+struct trail {
+	uint8_t *op;
+	uint8_t *state;
+	unsigned long nr, max;
+};
+
+static void trail_add(struct trail *t, enum walk_state state, unsigned int i)
+{
+	/* of a walk that is very long only the end counts */
+	if (t->nr == t->max) {
+		memmove(t->op, t->op + t->max / 2, t->max / 2);
+		memmove(t->state, t->state + t->max / 2, t->max / 2);
+		t->nr = t->max / 2;
+	}
+	t->op[t->nr] = i;
+	t->state[t->nr++] = state;
+}
+
+/* Behind the last three, one that makes four of them that are new */
+static unsigned int choose4(const struct trail *t)
+{
+	unsigned int start = some(OPS), k;
+	uint8_t ops[4];
+	unsigned long i;
+
+	if (t->nr < 3)
+		return start;
+	memcpy(ops, t->op + t->nr - 3, 3);
+	for (k = 0; k < OPS; k++) {
+		ops[3] = (start + k) % OPS;
+		i = index4(t->state[t->nr - 3], ops);
+		if (!(seen4[i / 8] & 1 << i % 8))
+			return ops[3];
+	}
+	return start;
+}
+
+/* @nr steps on a new VM: how many of them until one fails, or 0 */
+static unsigned long fails(struct walk *w, const uint8_t *ops, unsigned long nr, char *why,
+			   size_t len)
+{
+	struct vm_opts o = DEFAULT_OPTS;
+	enum walk_state next;
+	unsigned long k;
+
+	vm_close(w->vm);
+	if (sim_write("faults", "clear") || vm_create(w->vm, &o) ||
+	    vm_set_state(w->vm, 0, KVM_MP_STATE_OPERATING)) {
+		log_err("no new VM");
+		return 0;
+	}
+	w->state = W_ORDINARY;
+	for (k = 0; k < nr; k++) {
+		next = walk_step(w, ops[k], why, len);
+		if (next == W_STATES)
+			return k + 1;
+		w->state = next;
+	}
+	return 0;
+}
+
+static unsigned int op_named(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < OPS && strcmp(op[i].name, name); i++)
+		;
+	return i;
+}
+
+/* The end of @t, from a state that is made anew; in @ops, which has room for it */
+static unsigned long tail_of(const struct trail *t, unsigned long nr, uint8_t *ops)
+{
+	static const char *const way[] = { "ENABLE", "INIT", "COMPLETE no access" };
+	enum walk_state state = t->state[t->nr - nr];
+	unsigned int k;
+
+	for (k = 0; k < (unsigned int)state; k++)
+		ops[k] = op_named(way[k]);
+	memcpy(ops + k, t->op + t->nr - nr, nr);
+	return k + nr;
+}
+
+/* As few steps as possible that fail, on VMs of their own: their number, or 0 */
+static unsigned long shorten(struct walk *w, const struct trail *t, uint8_t *ops, char *why,
+			     size_t len)
+{
+	double end = now() + 3 * LONG_ENOUGH;
+	unsigned long nr = 0, n, k, shorter;
+	uint8_t *fewer = malloc(t->nr + W_STATES);
+
+	if (!fewer)
+		return 0;
+	/* the last step, the last two, four ..., all */
+	for (n = 1; !nr && now() < end; n = 2 * n < t->nr ? 2 * n : t->nr) {
+		nr = fails(w, ops, tail_of(t, n, ops), why, len);
+		if (n == t->nr)
+			break;
+	}
+	for (k = 0; k + 1 < nr && now() < end; ) {
+		memcpy(fewer, ops, k);
+		memcpy(fewer + k, ops + k + 1, nr - k - 1);
+		shorter = fails(w, fewer, nr - 1, why, len);
+		if (!shorter) {
+			k++;
+			continue;
+		}
+		nr = shorter;
+		memcpy(ops, fewer, nr);
+	}
+	/* with the words that belong to it */
+	if (nr)
+		nr = fails(w, ops, nr, why, len);
+	free(fewer);
+	return nr;
+}
+
+/* For PV_DUMP_SECONDS; whoever runs it has a limit of its own */
+TEST_F_TIMEOUT(vm, random_commands_follow_the_state_table, 3600)
+{
+	unsigned long steps = 0, left = W_STATES * OPS * OPS, nr, k;
+	struct trail t = { .max = 1 << 20 };
 	struct walk w = {
 		.vm = &self->vm, .buf = guarded_alloc(PAGE), .bad = no_access(PAGE),
 	};
 	enum walk_state before = W_ORDINARY, next;
-	unsigned int last, i, k, trail[8] = {};
+	unsigned int last, i;
+	uint8_t *shortest;
+	double end = 0;
 	char why[128];
 
 	if (no_sim(_metadata))
 		return;
-	ASSERT_NE(NULL, w.buf);
-	ASSERT_NE(NULL, w.bad);
+	t.op = malloc(t.max);
+	t.state = malloc(t.max);
+	shortest = malloc(t.max + W_STATES);
+	seen4 = calloc(1, W_STATES * OPS * OPS * OPS * OPS / 8 + 1);
+	ASSERT_TRUE(w.buf && w.bad && t.op && t.state && shortest && seen4);
 	seed = env_number("PV_DUMP_SEED", seed);
 	/* KVM_S390_PV_COMMAND may leave that to user space at any time (W15) */
 	ASSERT_EQ(0, vm_set_state(w.vm, 0, KVM_MP_STATE_OPERATING));
 	last = OPS - 1;
-	while (left || more) {
-		i = left ? choose(before, last, w.state) : some(OPS);
-		more -= !left;
+	while (left || now() < end) {
+		i = left ? choose(before, last, w.state) : choose4(&t);
+		trail_add(&t, w.state, i);
 		next = walk_step(&w, i, why, sizeof(why));
-		ASSERT_NE(W_STATES, next) {
-			TH_LOG("%s: %s (%s in front of it): %s", state_name[w.state], op[i].name,
-			       op[last].name, why);
-			for (k = steps < 8 ? steps : 8; k; k--)
-				TH_LOG("%u steps before: %s", k, op[trail[(steps - k) % 8]].name);
+		if (next == W_STATES) {
+			TH_LOG("step %lu, %s: %s: %s", steps, state_name[w.state], op[i].name, why);
+			nr = shorten(&w, &t, shortest, why, sizeof(why));
+			for (k = 0; k < nr; k++)
+				TH_LOG("shortest sequence, %lu of %lu: %s", k + 1, nr,
+				       op[shortest[k]].name);
+			TH_LOG("%s", nr ? why : "not seen again on a new VM");
 		}
+		ASSERT_NE(W_STATES, next);
 		if (steps && !seen[before][last][i]) {
 			seen[before][last][i] = true;
-			left--;
+			if (!--left)
+				end = now() + env_number("PV_DUMP_SECONDS", 0);
 		}
-		trail[steps++ % 8] = i;
+		if (t.nr >= 4)
+			see4(t.state[t.nr - 4], t.op + t.nr - 4);
+		steps++;
 		before = w.state;
 		last = i;
 		w.state = next;
-		ASSERT_GT(100000 + env_number("PV_DUMP_STEPS", 0), steps);
+		ASSERT_TRUE(end || steps < 100000);
 	}
-	TH_LOG("%lu steps for all of %zu operations in %u states behind each other", steps, OPS,
-	       W_STATES);
+	TH_LOG("%lu steps for all of %zu operations in %u states behind each other, and", steps,
+	       OPS, W_STATES);
+	TH_LOG("%lu of %lu sequences of four", nr_seen4, W_STATES * OPS * OPS * OPS * OPS);
 }
 
 int main(int argc, char **argv)

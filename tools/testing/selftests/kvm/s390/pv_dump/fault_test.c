@@ -453,6 +453,118 @@ TEST_F(uvc, error_in_front_of_disable_leaves_nothing)
 	EXPECT_TRUE(sim_no_objects());
 }
 
+/*
+ * Each UV call of a whole dump, at each of its positions, goes wrong once in each way.
+ * Whoever tries again then has a dump of which nothing is missing or twice.
+ */
+
+/* The positions: a dump of two vcpus and 4 MiB */
+static const unsigned int position[] = {
+	UVC_INIT, UVC_CPU, UVC_CPU, UVC_STOR_STATE, UVC_STOR_STATE, UVC_STOR_STATE,
+	UVC_STOR_STATE, UVC_COMPLETE,
+};
+
+static const struct {
+	const char *rule;
+	uint16_t rc, rrc;	/* 0: it is done in the end */
+} wrong[] = {
+	{ "rc=0x2 rrc=0x1", 0x2, 0x1 },
+	{ "rc=0x20 rrc=0x0", 0x20, 0x0 },
+	{ "rc=0x104 rrc=0xffff", 0x104, 0xffff },
+	{ "rc=0xffff rrc=0x8000", 0xffff, 0x8000 },
+	{ "busy=3 cc=2", 0, 0 },
+	{ "busy=3 cc=3", 0, 0 },
+	{ "delay_us=2000", 0, 0 },
+};
+
+/* Is this the failure that was asked for? Then it is the only one. */
+static bool fails_once(const struct vm *vm, int ret, unsigned int w, unsigned int *failed)
+{
+	return ret == -EINVAL && wrong[w].rc && vm->cmd.rc == wrong[w].rc &&
+	       vm->cmd.rrc == wrong[w].rrc && ++*failed == 1;
+}
+
+/* -ERANGE if something was written that should not have been */
+static int dump_trying_again(struct vm *vm, struct dump *d, unsigned int w, unsigned int chunk,
+			     unsigned int *failed)
+{
+	const uint64_t per = vm->len.dump_config_mem_buffer_per_1m;
+	const uint64_t final = vm->len.dump_config_finalize_len;
+	uint64_t at, n, end;
+	unsigned int i;
+	uint8_t *again;
+	int ret;
+
+	ret = dump_init(vm);
+	if (fails_once(vm, ret, w, failed))
+		ret = vm_runs(vm, 0) && vm_runs(vm, 1) ? dump_init(vm) : -ERANGE;
+	ret = ret ?: dump_alloc(vm, d);
+	for (i = 0; i < vm->nr_cpus && !ret; i++) {
+		ret = dump_cpu(vm, i, d->cpu[i]);
+		if (fails_once(vm, ret, w, failed))
+			ret = all_bytes(d->cpu[i], CANARY, vm->len.dump_cpu_buffer_len) ?
+			      dump_cpu(vm, i, d->cpu[i]) : -ERANGE;
+	}
+	for (at = 0; at < vm->size && !ret; at += n) {
+		n = vm->size - at < chunk * MIB ? vm->size - at : chunk * MIB;
+		ret = dump_stor(vm, d->meta + at / MIB * per, n / MIB * per, at);
+		if (!fails_once(vm, ret, w, failed))
+			continue;
+		end = vm->dmp.gaddr;
+		if (end % MIB || end < at || end >= at + n ||
+		    !all_bytes(d->meta + end / MIB * per, CANARY, (at + n - end) / MIB * per))
+			return -ERANGE;
+		n = end - at;
+		ret = 0;
+	}
+	/* once more, all at once: the same bytes */
+	again = guarded_alloc(d->meta_len);
+	ret = ret ?: again ? dump_stor(vm, again, d->meta_len, 0) : -ENOMEM;
+	if (!ret && (memcmp(again, d->meta, d->meta_len) || !guard_intact(again)))
+		ret = -ERANGE;
+	ret = ret ?: dump_complete(vm, d->compl, final);
+	if (fails_once(vm, ret, w, failed))
+		ret = all_bytes(d->compl, CANARY, final) ? dump_complete(vm, d->compl, final) :
+							   -ERANGE;
+	return ret;
+}
+
+TEST_F_TIMEOUT(pv, each_call_of_a_dump_goes_wrong_once, 600)
+{
+	unsigned int p, w, chunk, nth, failed, dumps = 0;
+	struct vm *vm = &self->vm;
+	struct dump d;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_EQ(4 * MIB, vm->size);
+	ASSERT_EQ(2, vm->nr_cpus);
+	for (p = 0; p < ARRAY_SIZE(position); p++) {
+		for (nth = 1; p >= nth && position[p - nth] == position[p]; nth++)
+			;
+		for (w = 0; w < ARRAY_SIZE(wrong); w++) {
+			chunk = w % 2 ? 1 : 4;
+			failed = 0;
+			memset(&d, 0, sizeof(d));
+			ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=%u %s", position[p], nth,
+					       wrong[w].rule));
+			ASSERT_EQ(0, sim_set_registers(vm, &d));
+			EXPECT_EQ(0, dump_trying_again(vm, &d, w, chunk, &failed))
+				TH_LOG("call %u of cmd 0x%x: %s", nth, position[p], wrong[w].rule);
+			/* it did go wrong */
+			EXPECT_EQ(wrong[w].rc ? 1 : 0, failed)
+				TH_LOG("call %u of cmd 0x%x: %s", nth, position[p], wrong[w].rule);
+			EXPECT_LE(1, sim_hits());
+			ASSERT_EQ(0, sim_write("faults", "clear"));
+			ASSERT_EQ(0, dump_verify(vm, &d))
+				TH_LOG("call %u of cmd 0x%x: %s", nth, position[p], wrong[w].rule);
+			EXPECT_TRUE(vm_runs(vm, 0));
+			dumps++;
+		}
+	}
+	TH_LOG("%u dumps", dumps);
+}
+
 int main(int argc, char **argv)
 {
 	env_setup();

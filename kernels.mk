@@ -83,8 +83,9 @@ AS_IS_XFAILS_6.1 += $(call because,runner_join,pv.init_makes_running_vcpus_leave
 		pv.init_makes_waiting_vcpus_leave) \
 	pv.dumps_race_with_kvm_run~terminated.by.timeout \
 	pv.refused_init_does_not_end_a_vcpu_loop~wait_done \
+	pv.entry_of_sie_that_is_late_for_a_busy_init_is_right~wait_done \
+	pv.crypto_attribute_does_not_let_running_vcpus_run~sim_sie|sim_violations~violations \
 	$(addsuffix ~sim_violations~violations, \
-		pv.crypto_attribute_does_not_let_running_vcpus_run \
 		dumping.crypto_attribute_does_not_unblock dumping.new_vcpu_is_blocked_and_dumpable \
 		pv.vcpus_created_during_a_dump_are_blocked_from_the_start)
 # completion data that could not be delivered is lost
@@ -153,7 +154,8 @@ SKIPS_mainline := $(SKIPS_6.1) pv.memory_back_from_swap_is_the_guests
 XFAILS_mainline := $(XFAILS_6.1)
 AS_IS_SKIPS_mainline := $(AS_IS_SKIPS_6.1) pv.memory_back_from_swap_is_the_guests
 # 7.3 ends a dump with the protected VM
-AS_IS_XFAILS_mainline := $(filter-out $(outlives),$(AS_IS_XFAILS_6.12))
+AS_IS_XFAILS_mainline := $(filter-out $(outlives) dumping.refused_teardown%,$(AS_IS_XFAILS_6.12)) \
+	dumping.refused_teardown_ends_the_dump~dump_stor~violations
 UNSET_mainline := CONFIG_PROC_SYSCTL
 # TCG of older ones miscalculates LARL over more than 2 GiB
 QEMU_MIN_mainline := 10

@@ -62,6 +62,9 @@ XFAILS_6.1 += $(call because,child_kill,owner.sigkill_ends_init_of_a_busy_ultrav
 	uvc.complete.killed_halfway_with_shared_memory)
 # others get kvm->lock each 4 blocks only, however slow the Ultravisor is;
 XFAILS_6.1 += big.vm_ioctls_and_stor_state_do_not_wait_for_each_other~waited
+# structures and completion data are copied with kvm->lock, as for all PV commands;
+slow_copy := dumping.slow_buffer_of_complete_and_slow_structure_hold_up_nobody~wait_done
+XFAILS_6.1 += $(slow_copy)
 # and commands that are not installed are for the Ultravisor to refuse (W16).
 not_installed := qui.no_init_call.capability_is_off_or_right~rc_untouched~violations \
 	$(call because,dump_init,$(addprefix qui.,$(addsuffix .capability_is_off_or_right, \
@@ -103,6 +106,7 @@ AS_IS_XFAILS_6.1 += big.stor_state_takes_little_memory~least \
 		$(addprefix uvc.,$(addsuffix .killed_halfway_with_shared_memory, \
 			init stor_state cpu complete))) \
 	big.vm_ioctls_do_not_wait_for_all_of_stor_state~sim_calls \
+	dumping.slow_buffer_of_stor_state_holds_up_nobody~wait_done $(slow_copy) \
 	$(call because,s->ret,big.disable_ends_stor_state \
 		big.complete_ends_stor_state big.next_dump_does_not_revive_stor_state) \
 	$(call because,wait_done,big.two_threads_can_share_the_work \

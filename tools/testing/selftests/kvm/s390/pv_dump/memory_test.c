@@ -5,6 +5,9 @@
  * with its own statistics, not measured in time.
  */
 #include <limits.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <sys/syscall.h>
 
 #include "fixtures.h"
 #include "lib/trace.h"
@@ -286,6 +289,142 @@ TEST_F_TIMEOUT(dumping, memory_of_undelivered_data_is_given_back, 240)
 	ASSERT_NE(NULL, bad_buf);
 	EXPECT_GT(ALLOWED, grown(vm, undelivered_rounds));
 	EXPECT_EQ(0, dump_and_verify(vm, 4));
+}
+
+/*
+ * User memory that takes as long as it likes: whoever touches the page waits in the
+ * fault until slow_go_on(), and slow_touched() tells that somebody does.
+ */
+struct slow {
+	int fd;
+	uint8_t *page;
+};
+
+static int slow_alloc(struct slow *slow)
+{
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_api api = { .api = UFFD_API };
+
+	slow->fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (slow->fd < 0)
+		return -errno;
+	slow->page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (slow->page == MAP_FAILED)
+		return -errno;
+	reg.range.start = (uintptr_t)slow->page;
+	reg.range.len = PAGE;
+	return xioctl(slow->fd, UFFDIO_API, &api) ?: xioctl(slow->fd, UFFDIO_REGISTER, &reg);
+}
+
+static bool slow_touched(struct slow *slow)
+{
+	struct pollfd p = { .fd = slow->fd, .events = POLLIN };
+	struct uffd_msg msg;
+
+	return poll(&p, 1, LONG_ENOUGH * 1000) == 1 &&
+	       read(slow->fd, &msg, sizeof(msg)) == sizeof(msg) &&
+	       msg.event == UFFD_EVENT_PAGEFAULT;
+}
+
+static int slow_go_on(struct slow *slow)
+{
+	struct uffdio_zeropage zero = { .range.start = (uintptr_t)slow->page, .range.len = PAGE };
+
+	return xioctl(slow->fd, UFFDIO_ZEROPAGE, &zero);
+}
+
+/* One ioctl in a thread */
+struct call {
+	pthread_t thread;
+	int fd, ret, done;
+	unsigned long nr;
+	void *arg;
+};
+
+static void *call_fn(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = xioctl(c->fd, c->nr, c->arg);
+	__atomic_store_n(&c->done, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/*
+ * A dump command waits for @slow. Others, here one who sets an attribute, which takes
+ * kvm->lock, get through meanwhile.
+ */
+static void others_get_through(struct __test_metadata *_metadata, struct vm *vm,
+			       struct slow *slow, struct kvm_pv_cmd *cmd, int want)
+{
+	struct kvm_device_attr attr = {
+		.group = KVM_S390_VM_CRYPTO,
+		.attr = KVM_S390_VM_CRYPTO_ENABLE_AES_KW,
+	};
+	struct call dump = { .fd = vm->fd, .nr = KVM_S390_PV_COMMAND, .arg = cmd };
+	struct call other = { .fd = vm->fd, .nr = KVM_SET_DEVICE_ATTR, .arg = &attr };
+
+	ASSERT_EQ(0, pthread_create(&dump.thread, NULL, call_fn, &dump));
+	ASSERT_TRUE(slow_touched(slow));
+	ASSERT_EQ(0, pthread_create(&other.thread, NULL, call_fn, &other));
+	EXPECT_TRUE(wait_done(&other.done, LONG_ENOUGH * 1000));
+	EXPECT_FALSE(wait_done(&dump.done, 0));
+	ASSERT_EQ(0, slow_go_on(slow));
+	pthread_join(dump.thread, NULL);
+	pthread_join(other.thread, NULL);
+	EXPECT_EQ(0, other.ret);
+	EXPECT_EQ(want, dump.ret);
+}
+
+TEST_F(dumping, slow_buffer_of_stor_state_holds_up_nobody)
+{
+	struct kvm_s390_pv_dmp dmp = { .subcmd = KVM_PV_DUMP_CONFIG_STOR_STATE };
+	struct kvm_pv_cmd cmd = { .cmd = KVM_PV_DUMP, .data = (uintptr_t)&dmp };
+	struct slow slow;
+
+	if (no_sim(_metadata))
+		return;
+	if (slow_alloc(&slow))
+		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(PAGE, self->per);
+	dmp.buff_addr = (uintptr_t)slow.page;
+	dmp.buff_len = self->per;
+	others_get_through(_metadata, &self->vm, &slow, &cmd, 0);
+	EXPECT_EQ(0, dump_stor(&self->vm, self->buf, self->per, 0));
+	EXPECT_EQ(0, memcmp(self->buf, slow.page, self->per));
+	EXPECT_EQ(0, dump_and_verify(&self->vm, 4));
+	close(slow.fd);
+}
+
+TEST_F(dumping, slow_buffer_of_complete_and_slow_structure_hold_up_nobody)
+{
+	struct kvm_s390_pv_dmp dmp = { .subcmd = KVM_PV_DUMP_COMPLETE };
+	struct kvm_pv_cmd cmd = { .cmd = KVM_PV_DUMP };
+	struct slow slow, slow_dmp;
+	struct dump d;
+
+	if (no_sim(_metadata))
+		return;
+	if (slow_alloc(&slow) || slow_alloc(&slow_dmp))
+		SKIP(return, "no userfaultfd");
+	/* what is read is zero, which is INIT: there is a dump already */
+	cmd.data = (uintptr_t)slow_dmp.page;
+	others_get_through(_metadata, &self->vm, &slow_dmp, &cmd, -EINVAL);
+
+	ASSERT_EQ(0, sim_set_registers(&self->vm, &d));
+	ASSERT_EQ(0, dump_alloc(&self->vm, &d));
+	ASSERT_EQ(0, dump_cpu(&self->vm, 0, d.cpu[0]));
+	ASSERT_EQ(0, dump_cpu(&self->vm, 1, d.cpu[1]));
+	ASSERT_EQ(0, dump_stor(&self->vm, d.meta, d.meta_len, 0));
+	cmd.data = (uintptr_t)&dmp;
+	dmp.buff_addr = (uintptr_t)slow.page;
+	dmp.buff_len = self->vm.len.dump_config_finalize_len;
+	others_get_through(_metadata, &self->vm, &slow, &cmd, 0);
+	memcpy(d.compl, slow.page, dmp.buff_len);
+	EXPECT_EQ(0, dump_verify(&self->vm, &d));
+	EXPECT_TRUE(vm_runs(&self->vm, 0));
+	close(slow.fd);
+	close(slow_dmp.fd);
 }
 
 int main(int argc, char **argv)

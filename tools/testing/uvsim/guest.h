@@ -190,6 +190,10 @@ struct world {
 	u8 *lowcore;
 	u8 *lc;			/* where it is now */
 
+	/* of the host, while a protected guest has the CPU's */
+	u64 hvregs[32][2];
+	u32 hacrs[16], hfpc;
+
 	struct gcpu g;
 	struct space *primary, *secondary;
 	enum { RAISE_NONE, RAISE_PGM, RAISE_EXT, RAISE_IO } raise;

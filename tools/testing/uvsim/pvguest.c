@@ -251,12 +251,45 @@ static u64 *shown_gprs(struct gcpu *g)
 	return ((struct uvsim_sd *)g->sie)->pv_gprs;
 }
 
+/*
+ * General registers that the host gets with an instruction, and takes results from;
+ * the others are zeros there. It does not get at an address in one: the data is in
+ * the SIDA.
+ */
+static u16 needed_gprs(const u16 *insn)
+{
+	unsigned int r1 = insn[0] >> 4 & 15, r3 = insn[0] & 15, base = insn[1] >> 12;
+	u16 needed = 0;
+
+	switch (insn[0] >> 8) {
+	case 0x83:	/* DIAGNOSE; up to four from r1 on, by its function */
+		needed = BIT(r1) | BIT((r1 + 1) & 15) | BIT((r1 + 2) & 15) | BIT((r1 + 3) & 15) |
+			BIT(r3);
+		break;
+	case 0xae:	/* SIGP: the order is an address, the parameter in an odd register */
+		needed = BIT(r1) | BIT(r1 | 1) | BIT(r3);
+		break;
+	}
+	switch (insn[0]) {
+	case 0xb220:	/* SERVC: the command word, of two in a byte of their own */
+		return BIT(insn[1] >> 4 & 15);
+	case 0xb27d:	/* STSI */
+		return BIT(0) | BIT(1);
+	}
+	return needed | (base ? BIT(base) : 0);
+}
+
 static void show(struct gcpu *g, u8 code, const u16 *insn)
 {
-	memcpy(shown_gprs(g), g->r, 16 * sizeof(u64));
+	u16 needed = code == ICPT_PV_INSTR ? needed_gprs(insn) : 0;
+	u64 *shown = shown_gprs(g);
+	unsigned int i;
+
+	for (i = 0; i < 16; i++)
+		shown[i] = needed & BIT(i) ? g->r[i] : 0;
 	/* KVM puts them into its copy */
-	g->sie->gg14 = g->r[14];
-	g->sie->gg15 = g->r[15];
+	g->sie->gg14 = shown[14];
+	g->sie->gg15 = shown[15];
 	if (code == ICPT_PV_INSTR) {
 		g->cpu->in_instruction = true;
 		g->cpu->regs.flags |= UVSIM_CPU_IN_INSTRUCTION;
@@ -581,6 +614,7 @@ static int complete_instruction(struct gcpu *g)
 	enum pending pending = vcpu->pending;
 	u64 cc = sie->gpsw.mask >> 44 & 3;
 	u16 len = *(u16 *)sida(g);
+	unsigned int i;
 	int rc = 0;
 
 	if (pending == PEND_SCCB) {
@@ -594,7 +628,9 @@ static int complete_instruction(struct gcpu *g)
 	}
 	if (rc)
 		return rc;
-	memcpy(g->r, shown_gprs(g), 16 * sizeof(u64));
+	for (i = 0; i < 16; i++)
+		if (needed_gprs(insn) & BIT(i))
+			g->r[i] = shown_gprs(g)[i];
 	if (sie->iictl != IICTL_CODE_SPECIFICATION && sie->iictl != IICTL_CODE_OPERAND)
 		uvsim_set_gcc(g, cc);
 	g->cpu->regs.flags &= ~UVSIM_CPU_IN_INSTRUCTION;

@@ -334,6 +334,39 @@ static void enter_world(struct world *w)
 	use_lowcore(w, w->lowcore);
 }
 
+/* Registers that are in the CPU, whoever runs */
+static void save_cpu(u64 (*v)[2], u32 *acrs, u32 *fpc)
+{
+	asm volatile("	stfpc	%0\n" : "=Q" (*fpc));
+	asm volatile("	lgr	1,%0\n"
+		"	.word	0xe70f,0x1000,0x003e\n"	/* vstm 0,15,0(1) */
+		"	.word	0xe70f,0x1100,0x0c3e\n"	/* vstm 16,31,256(1) */
+		: : "a" (v) : "1", "memory");
+	asm volatile("	stam	0,15,0(%0)\n" : : "a" (acrs) : "memory");
+}
+
+static void load_cpu(u64 (*v)[2], const u32 *acrs, const u32 *fpc)
+{
+	asm volatile("	lfpc	%0\n" : : "Q" (*fpc));
+	asm volatile("	lgr	1,%0\n"
+		"	.word	0xe70f,0x1000,0x0036\n"	/* vlm 0,15,0(1) */
+		"	.word	0xe70f,0x1100,0x0c36\n"	/* vlm 16,31,256(1) */
+		: : "a" (v) : "1", "memory");
+	asm volatile("	lam	0,15,0(%0)\n" : : "a" (acrs) : "memory");
+}
+
+/* Of a protected guest the host gets no vector, access or other register to see */
+static void enter_protected(struct world *w)
+{
+	struct uvsim_cpu_regs *regs = &w->g.cpu->regs;
+
+	save_cpu(w->hvregs, w->hacrs, &w->hfpc);
+	load_cpu(regs->vregs, regs->acrs, &regs->fpc);
+	enter_world(w);
+	save_cpu(regs->vregs, regs->acrs, &regs->fpc);
+	load_cpu(w->hvregs, w->hacrs, &w->hfpc);
+}
+
 /* A guest that can go on goes on, until something ends its slice */
 static void run_slice(struct world *w)
 {
@@ -381,7 +414,10 @@ static void run_slice(struct world *w)
 	if (!(atomic_read(&sie->prog20) & PROG20_NO_SIE) && uvsim_guest_fpu()) {
 		set_quantum(w);
 		uvsim_count(STAT_SLICES);
-		enter_world(w);
+		if (g->conf)
+			enter_protected(w);
+		else
+			enter_world(w);
 	}
 	smp_mb();	/* the guest has done what it does before */
 	sie->prog0c &= ~PROG_IN_SIE;
@@ -473,21 +509,6 @@ static void get_protected(struct gcpu *g)
 	g->pp = 0;
 }
 
-/* Registers that are in the CPU all the time */
-static void save_fpu(struct uvsim_cpu_regs *regs)
-{
-	u64 *v = (u64 *)regs->vregs;
-
-	if (!uvsim_guest_fpu())
-		return;
-	asm volatile("	stfpc	%0\n" : "=Q" (regs->fpc));
-	asm volatile("	lgr	1,%0\n"
-		"	.word	0xe70f,0x1000,0x003e\n"	/* vstm 0,15,0(1) */
-		"	.word	0xe70f,0x1100,0x0c3e\n"	/* vstm 16,31,256(1) */
-		: : "a" (v) : "1", "memory");
-	asm volatile("	stam	0,15,0(%0)\n" : : "a" (regs->acrs) : "memory");
-}
-
 static void put_protected(struct gcpu *g)
 {
 	struct uvsim_cpu_regs *regs = &g->cpu->regs;
@@ -499,7 +520,6 @@ static void put_protected(struct gcpu *g)
 	regs->prefix = g->prefix;
 	regs->timer = g->cputm;
 	regs->todcmp = g->ckc;
-	save_fpu(regs);
 	uvsim_pv_show_psw(g);
 }
 

@@ -41,8 +41,8 @@ unexport TREE
 .NOTPARALLEL:
 
 help:
-	@echo 'make demo              a Linux crashes in a protected VM; dump it on a patched $(KERNEL) kernel,'
-	@echo '                       decrypt the dump with zgetdump, find the bug with crash'
+	@echo 'make demo              a Linux runs and crashes in a protected VM; dump it on a patched $(KERNEL)'
+	@echo '                       kernel, decrypt the dump with zgetdump, find the bug with crash'
 	@echo 'make check             every test; ends with "N passed, N failed, N skipped"'
 	@echo 'make check-all         the same on all kernels: $(KERNELS)'
 	@echo 'make mutants           does the selftest see the defects it is there for'
@@ -63,7 +63,8 @@ help:
 	@echo
 	@echo 'PATCHED=no: make check without the series, to see the defects that it mends'
 	@echo 'KERNEL=$(KERNEL)  KERNEL_SRC=TREE or TARBALL instead of the Debian package'
-	@echo 'demo: MEMORY=MIB of the guest; GUEST=image: a Linux that has not run yet, quicker;'
+	@echo 'demo: MEMORY=MIB of the guest; GUEST=snapshot: memory of a Linux that crashed elsewhere,'
+	@echo '      GUEST=image: a Linux that has not run yet; these do not run, but all is compared;'
 	@echo '      IMAGE=FILE HOSTKEY=FILE CCK=FILE: your Secure Execution image'
 	@echo 'ONLY=REGEX run only the tests of check or lint whose names match'
 	@echo 'REPEAT=1 repeat what takes minutes, though nothing it depends on has changed'

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * PID 1 of the Linux that crashes in make demo. It logs the secret of its
- * command line and keeps it in its memory, lets two processes work for a
- * moment, and then gives the kernel the order that it dies of.
+ * PID 1 of the Linux that crashes in make demo. It logs the secret of its ramdisk,
+ * where its console does not show it, lets two processes work, and then gives the
+ * kernel the order that it dies of; with "orders" on the command line it takes
+ * orders from its console instead.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +15,8 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
-
-static char *secret;
 
 /* Off means no crash, which is what the demo takes for a failure */
 static void __attribute__((noreturn)) give_up(const char *what)
@@ -36,44 +35,86 @@ static void put(const char *file, const char *text)
 		give_up(file);
 }
 
-static void read_secret(void)
+static int read_file(const char *file, char *buf, size_t size)
 {
-	static char cmdline[4096];
-	int fd = open("/proc/cmdline", O_RDONLY);
-	char *p;
+	int fd = open(file, O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
 
-	if (fd < 0 || read(fd, cmdline, sizeof(cmdline) - 1) <= 0)
-		give_up("/proc/cmdline");
+	if (n < 0)
+		give_up(file);
 	close(fd);
-	p = strstr(cmdline, "secret=");
-	secret = p ? strdup(strtok(p + 7, " \n")) : NULL;
-	if (!secret)
-		give_up("no secret=");
+	buf[n] = 0;
+	return n;
 }
 
-/* Runs for ever: prime numbers and a file that grows */
-static void work(const char *name, const char *file)
+/* A process of its own */
+static int start(const char *name)
 {
-	unsigned long n, d;
-	FILE *f;
+	pid_t pid = fork();
 
-	if (fork())
-		return;
-	prctl(PR_SET_NAME, name);
-	f = fopen(file, "w");
+	if (pid < 0)
+		give_up("fork");
+	if (!pid)
+		prctl(PR_SET_NAME, name);
+	return !pid;
+}
+
+/* Payments, for ever */
+static void teller(void)
+{
+	char order[64];
+	unsigned int n;
+
+	for (n = 1; ; n++) {
+		snprintf(order, sizeof(order), "pay %s %u", n & 1 ? "alice bob" : "bob alice",
+			 n % 97 + 1);
+		put("/proc/ledger", order);
+		usleep(10000);
+	}
+}
+
+/* Prime numbers, and a file that grows */
+static void auditor(void)
+{
+	FILE *f = fopen("/auditor.log", "w");
+	unsigned long n, d;
+
 	if (!f)
-		give_up(file);
+		give_up("/auditor.log");
 	for (n = 2; ; n++) {
 		for (d = 2; d * d <= n && n % d; d++)
 			;
 		if (d * d > n && ftell(f) < 1 << 20)
-			fprintf(f, "%s: %lu is prime\n", name, n);
+			fprintf(f, "auditor: %lu is prime\n", n);
+		if (n % 1000 == 0)
+			usleep(1000);
 	}
+}
+
+static void take_orders(void)
+{
+	struct termios tty;
+	char line[100];
+
+	if (tcgetattr(0, &tty))
+		give_up("tcgetattr");
+	tty.c_lflag &= ~ECHO;
+	if (tcsetattr(0, TCSANOW, &tty))
+		give_up("tcsetattr");
+	puts("patient: ready for orders");
+	fflush(stdout);
+	while (fgets(line, sizeof(line), stdin)) {
+		line[strcspn(line, "\r\n")] = 0;
+		printf("patient: order: %s\n", line);
+		fflush(stdout);
+		put("/proc/ledger", line);
+	}
+	give_up("console");
 }
 
 int main(void)
 {
-	char line[128];
+	char secret[65], line[128], cmdline[4096];
 	int fd;
 
 	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
@@ -83,18 +124,23 @@ int main(void)
 	dup2(fd, 2);
 	mkdir("/proc", 0755);
 	mount("proc", "/proc", "proc", 0, NULL);
-	read_secret();
-	snprintf(line, sizeof(line), "patient: the secret is %s\n", secret);
+	read_file("/proc/cmdline", cmdline, sizeof(cmdline));
+	read_file("/secret", secret, sizeof(secret));
+	/* for debugging only, which the console is not */
+	snprintf(line, sizeof(line), "<7>patient: the secret is %s\n", secret);
 	put("/dev/kmsg", line);
 	fd = open("/patient-mod.ko", O_RDONLY);
 	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
 		give_up("patient-mod.ko");
 	close(fd);
 	put("/proc/ledger", "open alice 1000");
-	put("/proc/ledger", "open bob 0");
-	work("teller", "/teller.log");
-	work("auditor", "/auditor.log");
-	put("/proc/ledger", "pay alice bob 100");
+	put("/proc/ledger", "open bob 1000");
+	if (start("teller"))
+		teller();
+	if (start("auditor"))
+		auditor();
+	if (strstr(cmdline, "orders"))
+		take_orders();
 	sleep(1);
 	put("/dev/kmsg", "patient: alice pays carol, who has no account\n");
 	put("/proc/ledger", "pay alice carol 100");

@@ -5,7 +5,13 @@
  *
  *	open NAME AMOUNT
  *	pay FROM TO AMOUNT
+ *
+ * Each order is written to a journal. When a page of it is full, it is sealed: the
+ * seal is the BLAKE2s of the seal before, of the first page 32 zeros, and the page.
+ * It goes to the console, where everybody can see it, and who has the memory can
+ * compute it again.
  */
+#include <crypto/blake2s.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/module.h>
@@ -22,8 +28,52 @@ struct account {
 	time64_t changed;
 };
 
+#define JOURNAL_PAGES	512
+
 static LIST_HEAD(accounts);
 static DEFINE_MUTEX(lock);
+
+/*
+ * Pages that are sealed do not change. Exported, as crash knows no other variables of
+ * modules without CONFIG_KALLSYMS_ALL.
+ */
+char ledger_journal[JOURNAL_PAGES][PAGE_SIZE] __aligned(PAGE_SIZE);
+EXPORT_SYMBOL_GPL(ledger_journal);
+static unsigned int sealed, used;
+static u8 seal[BLAKE2S_HASH_SIZE];
+
+static void seal_page(void)
+{
+	struct blake2s_state state;
+
+	blake2s_init(&state, sizeof(seal));
+	blake2s_update(&state, seal, sizeof(seal));
+	blake2s_update(&state, ledger_journal[sealed], PAGE_SIZE);
+	blake2s_final(&state, seal);
+	/* in a line of the console, which has 80 columns */
+	pr_info("seal %u %*phN\n", sealed, BLAKE2S_HASH_SIZE, seal);
+	sealed++;
+}
+
+static int write_journal(const char *order)
+{
+	char line[192];
+	int len, part;
+
+	if (sealed == JOURNAL_PAGES)
+		return -ENOSPC;
+	len = scnprintf(line, sizeof(line), "%llu %s\n", ktime_get_ns(), order);
+	part = min_t(int, len, PAGE_SIZE - used);
+	memcpy(ledger_journal[sealed] + used, line, part);
+	used += part;
+	if (used < PAGE_SIZE)
+		return 0;
+	seal_page();
+	used = len - part;
+	if (sealed < JOURNAL_PAGES)
+		memcpy(ledger_journal[sealed], line + part, used);
+	return 0;
+}
 
 static struct account *find_account(const char *owner)
 {
@@ -61,6 +111,9 @@ static noinline int execute_order(const char *order)
 	int ret = 0;
 
 	mutex_lock(&lock);
+	ret = write_journal(order);
+	if (ret)
+		goto out;
 	if (sscanf(order, "open %31s %llu", from, &amount) == 2) {
 		a = kzalloc(sizeof(*a), GFP_KERNEL);
 		if (a) {
@@ -75,6 +128,7 @@ static noinline int execute_order(const char *order)
 	} else {
 		ret = -EINVAL;
 	}
+out:
 	mutex_unlock(&lock);
 	return ret;
 }
@@ -88,6 +142,7 @@ static ssize_t ledger_write(struct file *file, const char __user *buf, size_t co
 		return -EINVAL;
 	if (copy_from_user(order, buf, count))
 		return -EFAULT;
+	strim(order);
 	ret = execute_order(order);
 	return ret ?: count;
 }

@@ -12,6 +12,9 @@
  *	poll FILE TEXT	read FILE until it contains TEXT
  *	never FILE TEXT	FILE must not contain TEXT
  *	write FILE TEXT	write() TEXT to FILE
+ *	save FILE {...}	send a command, it must succeed; its answer goes to FILE
+ *	progress	print how far a detached dump is until it is complete
+ *	exec COMMAND	run it by /bin/sh, with QEMU_PID; it must succeed
  *	unlink FILE
  *	exit N		wait for QEMU's end, with this status
  *	kill		end it with SIGKILL
@@ -109,7 +112,8 @@ static char *answer(const char *what)
 	return line;
 }
 
-static void command(const char *text, const char *error)
+/* Returns the answer */
+static char *command(const char *text, const char *error)
 {
 	struct timespec start, end;
 	size_t len = strlen(text);
@@ -129,6 +133,7 @@ static void command(const char *text, const char *error)
 		fail("it failed");
 	if (error && (strncmp(line, "{\"error\"", 8) || !strstr(line, error)))
 		fail("no error with \"%s\"", error);
+	return line;
 }
 
 static void wait_event(const char *name)
@@ -183,6 +188,53 @@ static void write_file(const char *file, const char *text)
 		fail("write to %s: %s", file, strerror(errno));
 }
 
+static long long field(const char *line, const char *name)
+{
+	const char *p = strstr(line, name);
+
+	return p ? strtoll(p + strlen(name), NULL, 10) : 0;
+}
+
+/* Not with command(), which would print each question */
+static void show_progress(void)
+{
+	long long done, total;
+	int percent, last = -1;
+	char *line;
+
+	for (;;) {
+		if (send(to_qemu, "{\"execute\": \"query-dump\"}\n", 26, MSG_NOSIGNAL) != 26)
+			fail("QEMU does not take query-dump");
+		line = answer("query-dump");
+		done = field(line, "\"completed\": ");
+		total = field(line, "\"total\": ");
+		percent = total ? done * 100 / total : 0;
+		if (percent != last)
+			printf("dump: %3d %%\n", percent);
+		last = percent;
+		if (strstr(line, "\"status\": \"completed\""))
+			return;
+		if (!strstr(line, "\"status\": \"active\""))
+			fail("the dump: %s", line);
+		usleep(200000);
+	}
+}
+
+static void run_shell(const char *text)
+{
+	char pid[32];
+	int status;
+
+	printf("$ %s\n", text);
+	fflush(stdout);
+	snprintf(pid, sizeof(pid), "%d", qemu);
+	if (setenv("QEMU_PID", pid, 1))
+		fail("setenv: %s", strerror(errno));
+	status = system(text);
+	if (status)
+		fail("it ended with status 0x%x", status);
+}
+
 static void wait_exit(int expected)
 {
 	int status;
@@ -233,6 +285,14 @@ static void step(char *line)
 			fail("%s contains \"%s\"", arg, line);
 	} else if (!strcmp(word, "write") && line) {
 		write_file(arg, line);
+	} else if (!strcmp(word, "save") && line) {
+		write_file(arg, command(line, NULL));
+	} else if (!strcmp(word, "progress")) {
+		show_progress();
+	} else if (!strcmp(word, "exec") && arg) {
+		if (line)
+			arg[strlen(arg)] = ' ';
+		run_shell(arg);
 	} else if (!strcmp(word, "unlink") && arg) {
 		if (unlink(arg))
 			fail("unlink %s: %s", arg, strerror(errno));

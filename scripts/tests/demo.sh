@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# shellcheck disable=SC2154  # variables of others
+# shellcheck disable=SC2154,SC2164  # variables of others; lib.sh has set -e
 # Sourced by scripts/check: make demo IMAGE=, with images as users have them.
 
 # demo_yours IMAGE CCK [KEY]: what the demo says goes to $yours/log

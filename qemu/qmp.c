@@ -10,6 +10,7 @@
  *			is one word
  *	event NAME	wait for the event, one that was not waited for before
  *	poll FILE TEXT	read FILE until it contains TEXT
+ *	again FILE TEXT	read FILE until it contains TEXT behind what it contains now
  *	never FILE TEXT	FILE must not contain TEXT
  *	write FILE TEXT	write() TEXT to FILE
  *	save FILE {...}	send a command, it must succeed; its answer goes to FILE
@@ -152,7 +153,8 @@ static void wait_event(const char *name)
 	}
 }
 
-static bool contains(const char *file, const char *text)
+/* behind the first @skip bytes; *@size: what the file has, if not NULL */
+static bool contains(const char *file, const char *text, size_t skip, size_t *size)
 {
 	static char buf[65536];
 	ssize_t n, len = 0;
@@ -165,14 +167,16 @@ static bool contains(const char *file, const char *text)
 		len += n;
 	close(fd);
 	buf[len] = 0;
-	return strstr(buf, text);
+	if (size)
+		*size = len;
+	return skip <= (size_t)len && strstr(buf + skip, text);
 }
 
-static void poll_file(const char *file, const char *text)
+static void poll_file(const char *file, const char *text, size_t skip)
 {
 	printf("wait for \"%s\" in %s\n", text, file);
 	fflush(stdout);
-	while (!contains(file, text)) {
+	while (!contains(file, text, skip, NULL)) {
 		if (waitpid(qemu, NULL, WNOHANG))
 			fail("QEMU has ended, %s does not contain \"%s\"", file, text);
 		usleep(20000);
@@ -262,6 +266,7 @@ static void kill_qemu(void)
 static void step(char *line)
 {
 	char *word, *arg;
+	size_t size;
 
 	if (*line == '#') {
 		printf("%s\n", line);
@@ -279,9 +284,12 @@ static void step(char *line)
 	} else if (!strcmp(word, "event") && arg) {
 		wait_event(arg);
 	} else if (!strcmp(word, "poll") && line) {
-		poll_file(arg, line);
+		poll_file(arg, line, 0);
+	} else if (!strcmp(word, "again") && line) {
+		contains(arg, line, 0, &size);
+		poll_file(arg, line, size);
 	} else if (!strcmp(word, "never") && line) {
-		if (contains(arg, line))
+		if (contains(arg, line, 0, NULL))
 			fail("%s contains \"%s\"", arg, line);
 	} else if (!strcmp(word, "write") && line) {
 		write_file(arg, line);

@@ -186,3 +186,57 @@ guests_run() {
 	fi
 	echo "dumps of running guests decrypt to what they had"
 }
+
+motion_cpus=4 motion_dumps=3
+
+# A busy Linux is dumped several times, and runs on: its own checksums are right all
+# the time, and crash opens each dump.
+guests_in_motion() {
+	local n files pv="-machine s390-ccw-virtio,confidential-guest-support=pv0 -object s390-pv-guest,id=pv0"
+	. "$TOP/scripts/story.sh"
+	patient=$("$TOP/scripts/kernel" patient)
+	guests=$BUILD/motion
+	rm -rf "$guests"
+	mkdir -p "$guests/share"
+	cd "$guests"
+	"$CROSS-gcc" -O2 -Wall -Wextra -Werror -static -o init "$TOP/qemu/busy-init.c"
+	printf '%s\n' "dir /dev 755 0 0" "nod /dev/console 600 0 0 c 5 1" \
+		"file /init init 755 0 0" >initrd.spec
+	"$patient/usr/gen_init_cpio" initrd.spec >initrd
+	"$tools/seimg" build --host-key "$images/host.crt" --cck "$images/cck.bin" --allow-dump \
+		-o motion.se --kernel "$patient/arch/s390/boot/bzImage" --ramdisk initrd \
+		--cmdline console=ttyS0
+	"$tools/seimg" keys motion.se --host-private-key "$images/host.key" >motion.key
+	{
+		for ((n = 1; n <= motion_dumps; n++)); do
+			echo "again /share/motion.log $motion_cpus of $motion_cpus CPUs have worked"
+			echo "DUMP /share/dump.$n"
+		done
+		echo "again /share/motion.log $motion_cpus of $motion_cpus CPUs have worked"
+	} | guest_scenario motion
+	build_vmm >files
+	mapfile -t files <files
+	{
+		echo "share /share"
+		echo "insmod /uvsim.ko sie=run"
+		echo "insmod /kvm.ko"
+		echo "copy /motion.key $uvsim/header_keys"
+		guest_qemu motion 64 $motion_cpus "$pv -kernel /motion.se"
+	} | boot motion "$patched" "-t 900 -m 2G -d $guests/share" /uvsim.ko="$module" \
+		/motion.se=motion.se /motion.key=motion.key /motion.qmp=motion.qmp "${files[@]}"
+	grep -a '^busy: ' share/motion.log
+	grep -aq BROKEN share/motion.log && return 1
+	ln -s "$patient/vmlinux" vmlinux
+	cck=$images/cck.bin
+	for ((n = 1; n <= motion_dumps; n++)); do
+		decrypt "share/dump.$n" "$n.elf"
+		printf '%s\n' "sys > sys.$n" "ps > ps.$n" "bt -a > bt.$n" quit >crash.cmds
+		quietly ./crash.out crash -s -i crash.cmds vmlinux "$n.elf"
+		grep -E '^ *(CPUS|UPTIME|TASKS):' "sys.$n"
+		grep -q "CPUS: $motion_cpus" "sys.$n"
+		[ "$(grep -c ' worker[0-9]' "ps.$n")" -eq $motion_cpus ]
+		[ "$(grep -c '^PID: ' "bt.$n")" -eq $motion_cpus ]
+		rm "$n.elf"
+	done
+	echo "$motion_dumps dumps of a busy Linux on $motion_cpus CPUs"
+}

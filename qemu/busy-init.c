@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * PID 1 of a Linux that is dumped while it works: on each CPU a process changes
+ * pages of its own, and has a checksum of each. If a page is ever another one than
+ * it was left, Linux says so and panics; as long as all is well it counts rounds.
+ */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define PAGES	64
+#define WORDS	512
+
+static uint64_t page[PAGES][WORDS];
+static uint64_t sum[PAGES];
+
+static uint64_t checksum(const uint64_t *words)
+{
+	uint64_t s = 0;
+	int i;
+
+	for (i = 0; i < WORDS; i++)
+		s = (s ^ words[i]) * 0x9e3779b97f4a7c15ULL + i;
+	return s;
+}
+
+/* @rounds: all pages once more */
+static void work(long cpu, volatile uint64_t *rounds, volatile uint64_t *broken)
+{
+	char name[16];
+	cpu_set_t set;
+	uint64_t n;
+	int i;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set)) {
+		*broken = 1;
+		return;
+	}
+	snprintf(name, sizeof(name), "worker%ld", cpu);
+	prctl(PR_SET_NAME, name);
+	for (i = 0; i < PAGES; i++)
+		sum[i] = checksum(page[i]);
+	for (n = 1; ; n++) {
+		for (i = 0; i < PAGES; i++) {
+			if (checksum(page[i]) != sum[i])
+				*broken = 1;
+			page[i][n % WORDS] += n * 0x100000001b3ULL + i;
+			sum[i] = checksum(page[i]);
+		}
+		*rounds = n;
+	}
+}
+
+int main(void)
+{
+	long cpu, cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	volatile uint64_t *shared;
+	uint64_t last[64] = { };
+	int seconds, moved;
+
+	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED || cpus > 63)
+		return 1;
+	for (cpu = 0; cpu < cpus; cpu++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			return 1;
+		if (!pid)
+			work(cpu, &shared[cpu], &shared[63]);
+	}
+	for (seconds = 1; ; seconds++) {
+		sleep(1);
+		moved = 0;
+		for (cpu = 0; cpu < cpus; cpu++) {
+			moved += shared[cpu] != last[cpu];
+			last[cpu] = shared[cpu];
+		}
+		printf("busy: %d: %d of %ld CPUs have worked%s\n", seconds, moved, cpus,
+		       shared[63] ? ", BROKEN" : "");
+		fflush(stdout);
+		if (shared[63])
+			return 2;
+	}
+}

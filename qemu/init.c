@@ -287,6 +287,15 @@ static void unload_module(const char *name)
 		panic("rmmod %s", name);
 }
 
+/* What is built in has no such file, what is not there neither */
+static bool is_module(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/module/%s/initstate", name);
+	return !access(path, F_OK);
+}
+
 static long long now_ms(void)
 {
 	struct timespec ts;
@@ -925,8 +934,10 @@ int main(int argc, char **argv)
 		}
 		close(fd);
 	}
-	unload_module("kvm");
-	unload_module("uvsim");
+	if (is_module("kvm"))
+		unload_module("kvm");
+	if (is_module("uvsim"))
+		unload_module("uvsim");
 	leaks = memory_leaks();
 	lost = print_kernel_log();
 	printf("uvsim-run: done violations=%ld configs=%ld cpus=%ld pages=%ld ",

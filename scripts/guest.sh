@@ -128,7 +128,8 @@ pack() {
 		echo "nod /dev/console 600 0 0 c 5 1"
 		echo "file /init $BUILD/guest/init 755 0 0"
 		echo "file /etc/steps $steps 644 0 0"
-		echo "file /kvm.ko $(find "$O/arch/s390/kvm" -name kvm.ko) 644 0 0"
+		! grep -qx CONFIG_KVM=m "$O/.config" ||
+			echo "file /kvm.ko $(find "$O/arch/s390/kvm" -name kvm.ko) 644 0 0"
 		for f; do
 			echo "file ${f%%=*} ${f#*=} 755 0 0"
 		done

@@ -115,6 +115,19 @@ paths_sed() {
 # created [PATCH...]: the files that stored patches bring, at the paths of KERNEL
 created() { sed -n 's/^ create mode 100[0-9]* //p' "$@"; }
 
+# not_tests: of names of kernel files on stdin, those that are more than the simulator,
+# the tests, and how they are built and found
+not_tests() {
+	grep -vE '^(tools/testing/|Documentation/(dev-tools|admin-guide)/|arch/s390/(configs/|Kconfig.debug$|Makefile$)|MAINTAINERS$)' || [ $? -eq 1 ]
+}
+
+# only_tests PATCH: a stored one, is about nothing else
+only_tests() {
+	local names
+	names=$({ created "$1"; sed -n 's|^diff --git a/.* b/||p' "$1"; } | not_tests)
+	[ -z "$names" ]
+}
+
 # clean_git TREE: has no uncommitted changes, and git can tell
 clean_git() {
 	local dirty

@@ -55,6 +55,15 @@ new_objects() {
 	done
 }
 
+# The simulator in the kernel, where that has KVM in it
+builtin_objects() {
+	"$work/tree/scripts/config" --file "$work/O/.config" -e UVSIM
+	kmk olddefconfig
+	grep -x CONFIG_UVSIM=y "$work/O/.config"
+	kmk C=2 CF=-D__CHECK_ENDIAN__ W=1 tools/testing/uvsim/
+	ls "$work/O/tools/testing/uvsim/built-in.a"
+}
+
 each_patch() { # M|Y|N
 	local p n=0
 	full_tree "$work/tree"
@@ -69,6 +78,7 @@ each_patch() { # M|Y|N
 	warnings "$work/tree" <"$work/base" >"$work/base.warnings"
 	for p in "$series"/*.patch; do
 		apply_patch "$work/tree" "$p"
+		! grep -q '^+++ b/.*/Kconfig' "$p" || kmk olddefconfig
 		: >"$work/now"
 		code "$p" >"$work/code"
 		if [ -s "$work/code" ]; then
@@ -77,6 +87,8 @@ each_patch() { # M|Y|N
 		fi
 		if [ "$1" = m ]; then
 			new_objects "$p" >>"$work/now" 2>&1 || { cat "$work/now"; echo "with ${p##*/}"; return 1; }
+		elif [ "$1" = y ] && grep -q '^+++ b/tools/testing/uvsim/Kconfig' "$p"; then
+			builtin_objects >>"$work/now" 2>&1 || { cat "$work/now"; echo "with ${p##*/}"; return 1; }
 		fi
 		warnings "$work/tree" <"$work/now" | comm -13 "$work/base.warnings" - >"$work/new"
 		[ ! -s "$work/new" ] || { cat "$work/new"; echo "new with ${p##*/}"; return 1; }
@@ -90,6 +102,7 @@ lint_each_patch() {
 		code "$series"/*.patch
 		cat "$TOP/arch/s390/configs/uvsim.config"
 		[ "$1" != m ] || cat "$series"/*.patch
+		[ "$1" != y ] || cat "$series"/*-Add-uvsim-*.patch
 	} | cached "each-patch-$1" each_patch "$1"
 }
 
@@ -99,7 +112,7 @@ without_kit() {
 	local p dropped=0
 	for p in "$series"/*.patch; do
 		sed -n 's|^diff --git a/.* b/||p' "$p" |
-			grep -vE '^(tools/(testing|kvm)/|Documentation/dev-tools/|arch/s390/configs/|MAINTAINERS$)' >"$work/names" || :
+			not_tests | grep -v ^tools/kvm/ >"$work/names" || :
 		[ -s "$work/names" ] || { echo "without ${p##*/}"; dropped=$((dropped + 1)); continue; }
 		echo "$p" >>"$work/kernel-side"
 		grep -vE '^Documentation/' "$work/names" >"$work/code" || :

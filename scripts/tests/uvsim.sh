@@ -55,3 +55,40 @@ boot_reload_debug() {
 	append="debug_pagealloc=on" boot_reload reload-debug "$debug" "$debug_module" \
 		"${RELOADS:-10}" "-t 3000 -D"
 }
+
+# boot_without NAME PARAMETERS: the same kernel does without the simulator, and KVM
+# refuses as on any machine without SIE. For the judge that is a failure: nobody
+# counts violations.
+boot_without() {
+	local log=$BUILD/boot/$1/log
+	append=$2 boot "$1" "$builtin" "-t 60" /bin/pvdump="$tools/pvdump" \
+		/small.se="$images/small.se" >/dev/null <<-EOF && return 1
+		test without status=1 want="no /dev/kvm" -- /bin/pvdump -i /small.se -o /dump
+	EOF
+	grep -qx 'ok 1 - without' "$log"
+	grep -q '^uvsim-run: done violations=-1 configs=-1 ' "$log"
+}
+
+# Simulator and KVM in the kernel: all is as with modules if it is asked for.
+boot_builtin() {
+	local builtin files=() f mode=/sys/module/uvsim/parameters/sie
+	builtin=$("$TOP/scripts/kernel" builtin)
+	[ -n "${HAS_DUMP:-}" ] || {
+		build_kvm_selftests "$patched" >"$BUILD/log/builtin-files"
+		mapfile -t files <"$BUILD/log/builtin-files"
+	}
+	append=uvsim=on boot builtin "$builtin" "-t 600 -m 3G" \
+		/uvsim_test.ko="$builtin/tools/testing/uvsim/uvsim_test.ko" \
+		"${test[@]}" "${files[@]}" <<-EOF
+		swap /dev/ram0
+		insmod /uvsim_test.ko
+		tap uvsim-conformance timeout=280 -- cat /sys/kernel/debug/uvsim_test/conformance
+		rmmod uvsim_test
+		write $mode run
+		$(for f in "${files[@]}"; do echo "test ${f##*/} timeout=120 -- ${f%%=*}"; done)
+		write $mode script
+		$(selftest timeout=280)
+	EOF
+	boot_without builtin-off ""
+	boot_without builtin-refuses "uvsim=on facilities=158"
+}

@@ -129,7 +129,11 @@ void uvsim_remove_files(void)
  * @directive: what to write
  *
  * Context: process context
- * Return: 0, -ENOENT there is no such file, or the error of the write.
+ * Return:
+ * * 0 - it is done
+ * * -ENODEV - the simulator is part of the kernel, but not in use
+ * * -ENOENT - there is no such file
+ * * else, the error of the write
  */
 int uvsim_control(const char *file, const char *directive)
 {
@@ -144,6 +148,8 @@ int uvsim_control(const char *file, const char *directive)
 	int ret = -ENOENT;
 	unsigned int i;
 
+	if (!debugfs_dir)
+		return -ENODEV;
 	if (strscpy(text, directive, sizeof(text)) < 0)
 		return -EINVAL;
 	for (i = 0; i < ARRAY_SIZE(files); i++) {

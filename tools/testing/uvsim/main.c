@@ -11,13 +11,14 @@
  * Protected VMs then can be created, filled, verified and dumped; guest code
  * never runs.
  *
- * Use: load before kvm.ko (CONFIG_KVM=m), boot with allocate_pgste set. A
- * machine that has facility 158 is refused unless force158=1 says that the
- * kernel parameter "facilities=158" faked it. While a configuration lives the
- * module cannot be removed; all kernel variables it changed are restored.
- * Remove it only when nobody enters SIE any more, i.e. with kvm.ko unloaded or
- * idle, and after the processes that had protected VMs are gone. It is controlled
- * through debugfs, see Documentation/dev-tools/uvsim.rst.
+ * Use: load before kvm.ko (CONFIG_KVM=m), with allocate_pgste set; or build it
+ * into the kernel and boot that with uvsim=on. A machine that has facility 158 is
+ * refused unless force158=1 says that the kernel parameter "facilities=158" faked
+ * it. While a configuration lives the module cannot be removed; all kernel
+ * variables it changed are restored. Remove it only when nobody enters SIE any
+ * more, i.e. with kvm.ko unloaded or idle, and after the processes that had
+ * protected VMs are gone. It is controlled through debugfs, see
+ * Documentation/dev-tools/uvsim.rst.
  *
  * Everything the model knows about a configuration or CPU is stored in the
  * memory the kernel donated for it, as a real Ultravisor does. Hence nothing
@@ -41,6 +42,18 @@
 
 DEFINE_SPINLOCK(uvsim_lock);
 
+#ifdef MODULE
+static bool on = true;
+#else
+static bool on;
+
+static int __init uvsim_setup(char *value)
+{
+	return !kstrtobool(value, &on);
+}
+__setup("uvsim=", uvsim_setup);
+#endif
+
 static bool force158;
 module_param(force158, bool, 0444);
 MODULE_PARM_DESC(force158, "facility 158 is faked, load nevertheless");
@@ -49,6 +62,8 @@ static int __init uvsim_load(void)
 {
 	int ret;
 
+	if (!on)
+		return 0;
 	if (test_facility(158) && !force158) {
 		pr_err("this machine has an Ultravisor, or force158=1 is missing\n");
 		return -EBUSY;
@@ -93,7 +108,8 @@ static void __exit uvsim_unload(void)
 	uvsim_free_crypto();
 }
 
-module_init(uvsim_load);
+/* If it is built in: behind the algorithms, in front of KVM */
+fs_initcall(uvsim_load);
 module_exit(uvsim_unload);
 MODULE_DESCRIPTION("s390 Ultravisor simulator for QEMU TCG");
 MODULE_LICENSE("GPL");

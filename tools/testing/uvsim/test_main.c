@@ -152,13 +152,15 @@ static int alloc_all(void)
 static void conformance(void)
 {
 	const char *why = "no memory";
+	int ret;
 
 	if (violations(false)) {
 		why = "there are violations already";
 		goto bail_out;
 	}
-	if (control("objects", "init")) {
-		why = "there are configurations";
+	ret = control("objects", "init");
+	if (ret) {
+		why = ret == -ENODEV ? "uvsim is not in use" : "there are configurations";
 		goto bail_out;
 	}
 	control("faults", "clear");

@@ -23,11 +23,10 @@
 #include "guest.h"
 
 /*
- * Newer entry code does not let notifiers see what happens inside of SIE. Where
- * that is so, kernel and modules are neighbours, so that the kernel's text can be
- * changed for the time that this module is loaded: SIE to a nop, and the first
- * load behind sie_exit to a branch to sie_stub, which has a SIE that traps in the
- * open:
+ * Newer entry code does not let notifiers see what happens inside of SIE. There the
+ * kernel's text is changed for the time that this module is loaded: SIE to a nop,
+ * and the first load behind sie_exit to a branch to sie_stub, which has a SIE that
+ * traps in the open:
  *
  *	lg	%r14,<SIE block>(%r15)		copied from before sie_exit
  *	sie	0(%r14)
@@ -75,6 +74,14 @@ static void write_branch(u8 *to, const u8 *target)
 	write_text(to, insn, sizeof(insn));
 }
 
+/* Only entry code that lets them see has landing pads for program checks there. */
+static bool sie_is_seen(void)
+{
+	static const u8 pads[6] = { 0x07, 0x07, 0x07, 0x07, 0x07, 0x07 };
+
+	return !memcmp((u8 *)&sie_exit - sizeof(pads), pads, sizeof(pads));
+}
+
 static bool loads_r14_from_stack(const u8 *insn)
 {
 	return insn[0] == 0xe3 && insn[1] == 0xe0 && insn[2] >> 4 == 0xf && insn[5] == 0x04;
@@ -84,8 +91,10 @@ static int move_sie(void)
 {
 	u8 *leave = (u8 *)&sie_exit, *sie, *block;
 
-	if (abs((s64)(sie_stub - leave)) >= SZ_4G - SZ_4K)
+	if (sie_is_seen())
 		return 0;
+	if (abs((s64)(sie_stub - leave)) >= SZ_4G - SZ_4K)
+		return -ENOEXEC;
 	for (sie = leave; memcmp(sie, insn_sie, sizeof(insn_sie)); sie -= 2) {
 		if (leave - sie > 128)
 			return -ENOEXEC;

@@ -34,7 +34,7 @@ PATHS := $(foreach k,$(KERNELS),$(addprefix $(k):,$(PATHS_$(k))))
 
 export CACHE BUILD KERNEL KERNEL_SRC SUITE PACKAGE SOURCE SKIPS XFAILS UNSET HAS_DUMP SERIES AS_IS PATHS UPDATE ONLY
 export TOOLS_SUITES TOOLS_PACKAGES VMM_SUITES VMM_PACKAGES
-export REPEAT RELOADS KERNELS BENCH_KERNEL BENCH_QEMU_MIN QEMU_MIN QEMU_SUITES QEMU_PACKAGES
+export KIT REPEAT RELOADS KERNELS BENCH_KERNEL BENCH_QEMU_MIN QEMU_MIN QEMU_SUITES QEMU_PACKAGES
 unexport TREE
 
 .PHONY: help demo picture check mutants stress check-all bench bench-dump lint docs kernel series dist dev refresh apply update clean distclean
@@ -53,6 +53,7 @@ help:
 	@echo 'make kernel            build the patched kernel'
 	@echo 'make docs              build/docs-$(KERNEL): the documentation of the feature as HTML'
 	@echo 'make series            build/series-$(KERNEL): complete patches for git am'
+	@echo '                       KIT=1: build/kit-$(KERNEL), the simulator and the tests alone'
 	@echo 'make dist              the same as a tarball, for those who take it without a clone'
 	@echo 'make dev               build/dev-$(KERNEL): git tree, tag base, the series as commits'
 	@echo 'make refresh           the inverse: commits of build/dev-$(KERNEL) to patches/$(KERNEL)/ and new files'
@@ -109,7 +110,7 @@ kernel:
 series:
 	@scripts/setup
 	@scripts/series
-	@echo build/series-$(KERNEL)
+	@echo build/$(if $(KIT),kit,series)-$(KERNEL)
 
 dist:
 	@scripts/setup

@@ -71,6 +71,27 @@ lint_mbox() {
 	done
 }
 
+# The simulator and the tests alone, behind what brings or mends the feature, and, where
+# the base has it, without that
+lint_kit() {
+	local p rest=()
+	KIT=1 "$TOP/scripts/series" "$lint/kit"
+	for p in "$series"/*.patch; do
+		[ ! -e "$lint/kit/${p##*/}" ] || break
+		rest+=("$p")
+	done
+	[ ${#rest[@]} -gt 0 ] && compgen -G "$lint/kit/*.patch"
+	git mailinfo "$lint/body" "$lint/diff" <"$lint/kit/cover-letter"
+	git_tree "$lint/kit-git"
+	git am -q --no-3way "${rest[@]}"
+	git am --no-3way "$lint"/kit/*.patch
+	[ -z "${HAS_DUMP:-}" ] || {
+		git reset -q --hard base
+		git am --no-3way "$lint"/kit/*.patch
+	}
+	git_is_clean
+}
+
 lint_one_home() {
 	local n f kernel
 	# created twice, or created by one patch and edited by another

@@ -54,9 +54,23 @@ static int __init uvsim_setup(char *value)
 __setup("uvsim=", uvsim_setup);
 #endif
 
+static bool loaded;
 static bool force158;
 module_param(force158, bool, 0444);
 MODULE_PARM_DESC(force158, "facility 158 is faked, load nevertheless");
+
+static int __init uvsim_load_crypto(void)
+{
+	int ret;
+
+	ret = uvsim_alloc_crypto();
+	if (ret)
+		return ret;
+	ret = uvsim_check_known_answers();
+	if (ret)
+		uvsim_free_crypto();
+	return ret;
+}
 
 static int __init uvsim_load(void)
 {
@@ -73,12 +87,11 @@ static int __init uvsim_load(void)
 		pr_err("this machine has SIE, nothing has to be simulated\n");
 		return -EBUSY;
 	}
-	ret = uvsim_alloc_crypto();
+#ifdef MODULE
+	ret = uvsim_load_crypto();
 	if (ret)
 		return ret;
-	ret = uvsim_check_known_answers();
-	if (ret)
-		goto free;
+#endif
 	uvsim_default_qui();
 	ret = uvsim_start_vms();
 	if (ret)
@@ -88,6 +101,7 @@ static int __init uvsim_load(void)
 		goto stop;
 	uvsim_change_globals();
 	uvsim_create_files();
+	loaded = true;
 	return 0;
 stop:
 	uvsim_stop_vms();
@@ -108,8 +122,27 @@ static void __exit uvsim_unload(void)
 	uvsim_free_crypto();
 }
 
-/* If it is built in: behind the algorithms, in front of KVM */
+/* If it is built in: in front of KVM */
 fs_initcall(uvsim_load);
+
+#ifndef MODULE
+/* The algorithms of newer kernels come behind KVM, but in front of user space. */
+static int __init uvsim_load_late(void)
+{
+	int ret;
+
+	if (!loaded)
+		return 0;
+	ret = uvsim_load_crypto();
+	if (ret) {
+		pr_err("there will be no protected VMs\n");
+		uvsim_hide_uv();
+	}
+	return ret;
+}
+late_initcall_sync(uvsim_load_late);
+#endif
+
 module_exit(uvsim_unload);
 MODULE_DESCRIPTION("s390 Ultravisor simulator for QEMU TCG");
 MODULE_LICENSE("GPL");

@@ -418,6 +418,16 @@ void uvsim_change_globals(void)
 }
 
 /**
+ * uvsim_hide_uv() - SIE stays, but there will be no protected VMs
+ *
+ * Context: no user space runs yet
+ */
+void uvsim_hide_uv(void)
+{
+	prot_virt_host = 0;
+}
+
+/**
  * uvsim_restore_globals() - the inverse of uvsim_change_globals()
  *
  * Context: any

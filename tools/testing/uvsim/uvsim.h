@@ -338,6 +338,7 @@ int uvsim_catch_traps(void);
 void uvsim_release_traps(void);
 void uvsim_publish_qui(void);
 void uvsim_change_globals(void);
+void uvsim_hide_uv(void);
 void uvsim_restore_globals(void);
 
 /* control.c: no lock */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /*
  * Example for Documentation/virt/kvm/s390/s390-pv-dump.rst, which shows what follows.
- * Link with -lpvdump (pkg-config --libs libpvdump), see tools/kvm/pvdump.
+ * Link with -lpvdump (pkg-config --libs libpvdump), which comes with pvdump.
  */
 #include <errno.h>
 #include <stdio.h>

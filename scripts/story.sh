@@ -108,9 +108,8 @@ crash_finds_bug() {
 		{ cat crash.bt; die "crash does not find how it came to the panic"; }
 }
 
-# How crash gets at the journal of the ledger (qemu/patient-mod.c), and where it is
+# How crash gets at the journal of the ledger (qemu/patient-mod.c)
 read_journal() { echo "rd -r $1 ledger_journal $((512 * 4096))"; }
-find_journal='vtop ledger_journal > crash.vtop'
 
 # seals_right JOURNAL CONSOLE: the seals on the console are those of the journal's pages
 seals_right() {

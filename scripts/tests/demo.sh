@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2164  # variables of others; lib.sh has set -e
-# Sourced by scripts/check: make demo IMAGE=, with images as users have them.
+# Sourced by scripts/check: make demo IMAGE=, with images as users have them, and
+# whether the verdict of make demo depends on what it says.
 
 # demo_yours IMAGE CCK [KEY]: what the demo says goes to $yours/log
 demo_yours() {
@@ -61,4 +62,55 @@ demo_refuses() {
 	EOF
 	demo_yours "$images/good.se" "$images/cck.bin" "$images/other.key" && return 1
 	tail -n 2 "$yours/log" | grep 'was not made for the host'
+}
+
+# refuses TEXT JOURNAL CONSOLE: these are not the seals of that journal, for this reason
+refuses() {
+	if (seals_right "$2" "$3") >"$BUILD/demo-verdict" 2>&1; then
+		cat "$BUILD/demo-verdict"
+		return 1
+	fi
+	grep -e "$1" "$BUILD/demo-verdict"
+}
+
+# asks_crash DUMP COMMAND...
+asks_crash() {
+	printf '%s\n' "${@:2}" quit >crash.cmds
+	quietly ./crash.out crash -s -i crash.cmds vmlinux "$1"
+}
+
+# The guest's own seals: one bit of a page, of a seal, or a seal that is not there
+demo_verdict() {
+	local at phys byte
+	. "$TOP/scripts/story.sh"
+	[ -s "$BUILD/demo/live/owner/journal" ] || env GUEST= IMAGE= MEMORY= "$TOP/scripts/demo"
+	cd "$BUILD/demo/live"
+	cck=owner/cck.bin
+	seals_right owner/journal host/console.log
+	awk '$1 == "seal" && $2 == 2 {
+		$3 = substr($3, 1, 63) (substr($3, 64, 1) == "0" ? "1" : "0")
+	} 1' host/console.log >console.bad
+	refuses 'page 2 of the journal' owner/journal console.bad
+	sed '/^seal 2 /d' host/console.log >console.bad
+	refuses 'page 2 was not on the console' owner/journal console.bad
+	# the last one, which none follows
+	sed "/^seal $((seals - 1)) /s/ $((seals - 1)) /&x/" host/console.log >console.bad
+	refuses 'cannot be read' owner/journal console.bad
+	# in the dump as the host has it
+	asks_crash owner/decrypted.elf 'sym ledger_journal > crash.sym'
+	asks_crash owner/decrypted.elf "vtop $(awk '{ print $1; exit }' crash.sym) > crash.vtop"
+	phys=$(awk '$1 == "VIRTUAL" { getline; print $2; exit }' crash.vtop)
+	[[ $phys == +([0-9a-f]) ]]
+	at=$(readelf -lW host/guest.dump | awk '$1 == "LOAD" { print $2; exit }')
+	at=$((at + 0x$phys + 0x123))
+	cp host/guest.dump bad.dump
+	chmod u+w bad.dump
+	byte=$(od -An -tx1 -j "$at" -N 1 bad.dump | tr -d ' ')
+	printf '%b' "\\x$(printf %02x $((0x$byte ^ 1)))" |
+		dd of=bad.dump bs=1 seek="$at" conv=notrunc status=none
+	rm -f bad.elf bad.journal
+	decrypt bad.dump bad.elf
+	asks_crash bad.elf "$(read_journal bad.journal)"
+	refuses 'page 0 of the journal' bad.journal host/console.log
+	rm -f bad.*
 }

@@ -6,10 +6,10 @@
  * each ends as an operation exception, and in kernel mode the kernel offers
  * those to the die notifiers before it gives up. This module is such a
  * notifier. It answers UVCs from a model of the Ultravisor with real SE
- * headers, real page encryption and real dump data, PLO with "not available"
- * and SIE with what a script says, or else "returned, nothing to intercept".
- * Protected VMs then can be created, filled, verified and dumped; guest code
- * never runs.
+ * headers, real page encryption and real dump data, PLO with "not available",
+ * and SIE with what a script says, with "returned, nothing to intercept", or, with
+ * sie=run, by executing the guest. Protected VMs then can be created, filled,
+ * verified, run and dumped.
  *
  * Use: load before kvm.ko (CONFIG_KVM=m), with allocate_pgste set; or build it
  * into the kernel and boot that with uvsim=on. A machine that has facility 158 is

@@ -64,8 +64,8 @@ demo_refuses() {
 	tail -n 2 "$yours/log" | grep 'was not made for the host'
 }
 
-# refuses TEXT JOURNAL CONSOLE: these are not the seals of that journal, for this reason
-refuses() {
+# not_sealed TEXT JOURNAL CONSOLE: these are not the seals of that journal, for this reason
+not_sealed() {
 	if (seals_right "$2" "$3") >"$BUILD/demo-verdict" 2>&1; then
 		cat "$BUILD/demo-verdict"
 		return 1
@@ -90,12 +90,12 @@ demo_verdict() {
 	awk '$1 == "seal" && $2 == 2 {
 		$3 = substr($3, 1, 63) (substr($3, 64, 1) == "0" ? "1" : "0")
 	} 1' host/console.log >console.bad
-	refuses 'page 2 of the journal' owner/journal console.bad
+	not_sealed 'page 2 of the journal' owner/journal console.bad
 	sed '/^seal 2 /d' host/console.log >console.bad
-	refuses 'page 2 was not on the console' owner/journal console.bad
+	not_sealed 'page 2 was not on the console' owner/journal console.bad
 	# the last one, which none follows
 	sed "/^seal $((seals - 1)) /s/ $((seals - 1)) /&x/" host/console.log >console.bad
-	refuses 'cannot be read' owner/journal console.bad
+	not_sealed 'cannot be read' owner/journal console.bad
 	# in the dump as the host has it
 	asks_crash owner/decrypted.elf 'sym ledger_journal > crash.sym'
 	asks_crash owner/decrypted.elf "vtop $(awk '{ print $1; exit }' crash.sym) > crash.vtop"
@@ -111,6 +111,6 @@ demo_verdict() {
 	rm -f bad.elf bad.journal
 	decrypt bad.dump bad.elf
 	asks_crash bad.elf "$(read_journal bad.journal)"
-	refuses 'page 0 of the journal' bad.journal host/console.log
+	not_sealed 'page 0 of the journal' bad.journal host/console.log
 	rm -f bad.*
 }

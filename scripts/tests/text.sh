@@ -37,6 +37,16 @@ lint_sorted() {
 	sed -n '/^packages=(/,/^)/s/^\t//p' "$TOP/scripts/setup" | sort -uc
 }
 
+# The files that scripts/check reads share their names: the last one would win.
+lint_functions_once() {
+	cd "$TOP/scripts"
+	sed -n 's/^\([a-z_0-9]*\)() .*/\1/p' lib.sh guest.sh tests/*.sh | sort >"$lint/functions"
+	[ "$(wc -l <"$lint/functions")" -gt 100 ]
+	uniq -d "$lint/functions" >"$lint/functions.twice"
+	cat "$lint/functions.twice"
+	[ ! -s "$lint/functions.twice" ]
+}
+
 lint_docs() {
 	{ cat "$series"/*.patch "$TOP/scripts/docs"; sphinx-build --version; } |
 		cached docs "$TOP/scripts/docs" "$lint/docs"

@@ -6,10 +6,10 @@
 # A kernel with tests that have to fail lets the whole of them fail.
 boot_selftest() {
 	local xfails=${XFAILS:-}
-	boot selftest "$patched" "-t 300" /uvsim.ko="$module" "${test[@]}" <<-EOF
+	boot selftest "$patched" "-t 600" /uvsim.ko="$module" "${test[@]}" <<-EOF
 		swap /dev/ram0
 		$load
-		$(selftest timeout=280 ${XFAILS:+status=tap} ${AS_IS:+env=PV_DUMP_GENTLE=1})
+		$(selftest timeout=560 ${XFAILS:+status=tap} ${AS_IS:+env=PV_DUMP_GENTLE=1})
 	EOF
 }
 

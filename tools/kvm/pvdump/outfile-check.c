@@ -278,7 +278,7 @@ static void test_fallbacks(void)
 	check(ret == -EPERM && has("there", "old") && has(out.kept, TEXT),
 	      "force, but the file cannot be replaced: data kept (%s)", out.error);
 	clear();
-	/* the placeholder goes when the rename fails */
+	/* the empty file that keeps the name goes when the rename fails */
 	sys.no_tmpfile = true;
 	sys.no_noreplace = true;
 	sys.link = EPERM;

@@ -33,6 +33,9 @@
  *
  * As /bin/sh this program has two commands, for pvdump --exec: "swap-out LENGTH"
  * moves so much of the guest's memory to swap, "rmmod NAME" unloads a module.
+ *
+ * It is longer than other files here, as the steps share what was counted so far and
+ * whether a loop is under way; each step is a function that can be read alone.
  */
 #define _GNU_SOURCE
 #include <dirent.h>

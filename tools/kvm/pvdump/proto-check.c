@@ -88,7 +88,7 @@ static void check_init(void)
 	} rows[] = {
 		{ 0x0002, -EOPNOTSUPP, "does not have this call", "most likely" },
 		{ 0x0003, -EIO, "not in the state", "most likely" },
-		{ 0x0005, -EIO, "control block of another length", "most likely" },
+		{ 0x0005, -EIO, "disagree on the length of a control block", "most likely" },
 		{ 0x0020, -EIO, "does not know this VM", "most likely" },
 		{ 0x0007, -EIO, "rc 0x7", "most likely" },
 		{ 0x0101, -EPERM, "most likely the guest's owner", "host key" },

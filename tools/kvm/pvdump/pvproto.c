@@ -27,7 +27,7 @@ static const char *rc_text(uint32_t cmd, uint16_t rc)
 	case 0x0003:
 		return ": the Ultravisor is not in the state for this call";
 	case 0x0005:
-		return ": the Ultravisor wants a control block of another length";
+		return ": KVM and the Ultravisor disagree on the length of a control block";
 	case 0x0020:
 		return ": the Ultravisor does not know this VM (any more)";
 	case 0x0021:

@@ -6,6 +6,7 @@
 #ifndef CHECK_H
 #define CHECK_H
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -42,6 +43,22 @@ must(bool ok, const char *fmt, ...)
 	va_end(ap);
 	putchar('\n');
 	exit(1);
+}
+
+/*
+ * Whoever starts a test may ignore or block signals (nohup does, so does a shell
+ * that runs it in the background), which it and its children would inherit.
+ */
+static inline void default_signals(void)
+{
+	static const int sigs[] = { SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGXFSZ };
+	sigset_t none;
+	size_t i;
+
+	for (i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
+		must(signal(sigs[i], SIG_DFL) != SIG_ERR, "signal %d", sigs[i]);
+	sigemptyset(&none);
+	must(!sigprocmask(SIG_SETMASK, &none, NULL), "sigprocmask");
 }
 
 static inline int finish_checks(void)

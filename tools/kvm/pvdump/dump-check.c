@@ -521,8 +521,7 @@ int main(int argc, char **argv)
 	snprintf(dir, sizeof(dir), "%s", keep ? argv[1] : tmp);
 	if (argc > 2)
 		return compare(argv[2]);
-	signal(SIGPIPE, SIG_DFL);
-	signal(SIGXFSZ, SIG_DFL);
+	default_signals();
 	check_file(keep);
 	check_hard_way(keep);
 	check_ranges(keep);

@@ -286,8 +286,7 @@ int main(void)
 
 	must(mkdtemp(tmp), "no directory");
 	snprintf(dir, sizeof(dir), "%s", tmp);
-	signal(SIGPIPE, SIG_DFL);
-	signal(SIGXFSZ, SIG_DFL);
+	default_signals();
 	check_arguments();
 	check_failures();
 	check_room();

@@ -649,6 +649,7 @@ int main(void)
 	char dir[32] = "/tmp/outfile-check.XXXXXX";
 	int home = open(".", O_RDONLY | O_DIRECTORY);
 
+	default_signals();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	must(home >= 0 && mkdtemp(dir) && !chdir(dir), "cannot make a directory: %s",

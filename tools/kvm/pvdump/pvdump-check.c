@@ -568,6 +568,7 @@ static void check_full(void)
 int main(int argc, char **argv)
 {
 	must(argc == 2, "usage: pvdump-check IMAGE");
+	default_signals();
 	image = argv[1];
 	strcpy(dir, "/tmp/pvdump-check.XXXXXX");
 	must(mkdtemp(dir), "no directory");

@@ -33,11 +33,11 @@ BENCH_QEMU_MIN := $(QEMU_MIN_$(BENCH_KERNEL))
 PATHS := $(foreach k,$(KERNELS),$(addprefix $(k):,$(PATHS_$(k))))
 
 export CACHE BUILD KERNEL KERNEL_SRC SUITE PACKAGE SOURCE SKIPS XFAILS UNSET HAS_DUMP SERIES AS_IS PATHS UPDATE ONLY
-export TOOLS_SUITES TOOLS_PACKAGES VMM_SUITES VMM_PACKAGES
+export TOOLS_SUITES TOOLS_PACKAGES VMM_SUITES VMM_PACKAGES HWKIT_SUITES HWKIT_PACKAGES
 export KIT REPEAT RELOADS KERNELS BENCH_KERNEL BENCH_QEMU_MIN QEMU_MIN QEMU_SUITES QEMU_PACKAGES
 unexport TREE
 
-.PHONY: help demo picture check mutants stress check-all bench bench-dump lint docs kernel series dist dev refresh apply update clean distclean
+.PHONY: help demo picture check hwkit mutants stress check-all bench bench-dump lint docs kernel series dist dev refresh apply update clean distclean
 .NOTPARALLEL:
 
 help:
@@ -55,6 +55,7 @@ help:
 	@echo 'make series            build/series-$(KERNEL): complete patches for git am'
 	@echo '                       KIT=1: build/kit-$(KERNEL), the simulator and the tests alone'
 	@echo 'make dist              the same as a tarball, for those who take it without a clone'
+	@echo 'make hwkit             build/pv-dump-hwkit.tar.gz: tests for a machine with an Ultravisor'
 	@echo 'make dev               build/dev-$(KERNEL): git tree, tag base, the series as commits'
 	@echo 'make refresh           the inverse: commits of build/dev-$(KERNEL) to patches/$(KERNEL)/ and new files'
 	@echo 'make apply TREE=DIR    apply the series that a kernel tree of yours needs'
@@ -116,6 +117,11 @@ dist:
 	@scripts/setup
 	@scripts/dist build/kvm-s390-pv-dump-$(KERNEL).tar.xz
 	@echo build/kvm-s390-pv-dump-$(KERNEL).tar.xz
+
+hwkit:
+	@scripts/setup
+	@scripts/hwkit build/pv-dump-hwkit.tar.gz
+	@echo build/pv-dump-hwkit.tar.gz
 
 dev:
 	@scripts/setup

@@ -184,3 +184,8 @@ VMM_PACKAGES := libaio1t64 libatomic1 libblkid1 libbpf1 libc6-s390x-cross libcap
 	libpixman-1-0 libpng16-16t64|libpng16-16 librdmacm1t64 libsasl2-2 libseccomp2 \
 	libselinux1 libslirp0 libssl3t64|libssl3 libtasn1-6 libudev1 libunistring5 liburing2 \
 	libvdeplug2t64 libzstd1 qemu-system-data qemu-system-s390x zlib1g
+
+# Static libraries that seimg needs on s390x, for make hwkit: those of the oldest
+# release, as newer ones ask for a newer C library than its cross compiler has.
+HWKIT_SUITES := bookworm-security bookworm
+HWKIT_PACKAGES := libelf-dev libssl-dev zlib1g-dev

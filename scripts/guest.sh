@@ -61,7 +61,7 @@ build_test() {
 	quietly "$BUILD/log/selftest" make -C "$SELFTEST" OUTPUT="$dir" \
 		CC="$CROSS-gcc" ARCH=s390 USERCFLAGS=-Werror \
 		KSFT="$O/source/tools/testing/selftests" KHDR="$O/usr/include"
-	for f in "$SELFTEST"/*_test.c "$SELFTEST/bench.c"; do
+	for f in "$SELFTEST"/*_test.c "$SELFTEST"/{bench,calibrate}.c; do
 		f=${f##*/}
 		echo "/selftest/${f%.c}=$dir/${f%.c}"
 	done

@@ -5,7 +5,7 @@
 
 lint_shellcheck() {
 	cd "$TOP"
-	grep -lE '^#!/bin/(ba)?sh|^# shellcheck shell' -r scripts qemu .ci tools/kvm/pvdump tools/testing |
+	grep -lE '^#!/bin/(ba)?sh|^# shellcheck shell' -r scripts hwkit qemu .ci tools/kvm/pvdump tools/testing |
 		xargs shellcheck -x -P SCRIPTDIR
 }
 

@@ -10,7 +10,7 @@ DUMPCMP_SRC := dumpcmp.c cpuregs.c guestmem.c input.c outfile.c
 DUMPCMP_HDR := cpuregs.h guestmem.h input.h outfile.h
 
 $(SEIMG): seimg.c $(SEIMG_PARTS) $(SEIMG_HDR) | $(OUTPUT)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $(LDFLAGS) -o $@ $(filter %.c,$^) -lcrypto -lelf
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $(LDFLAGS) -o $@ $(filter %.c,$^) -lcrypto -lelf $(LDLIBS)
 
 # for tests only
 $(DUMPCMP): $(DUMPCMP_SRC) $(DUMPCMP_HDR) | $(OUTPUT)

@@ -294,6 +294,49 @@ TEST_F(uvc, error_einval_with_rc_and_rrc)
 	EXPECT_TRUE(vm_runs(vm, 0));
 }
 
+/* The log that KVM keeps of this process' VM, as a string */
+static bool kvm_log(char *buf, size_t len)
+{
+	size_t done = 0;
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/s390dbf/kvm-%d/sprintf", getpid());
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	while ((n = read(fd, buf + done, len - 1 - done)) > 0)
+		done += n;
+	close(fd);
+	buf[done] = 0;
+	return !n && done < len - 1;
+}
+
+TEST_F(uvc, error_is_in_the_log_of_the_vm)
+{
+	const unsigned int uvc = variant->uvc;
+	static char log[1 << 18];
+	char *line;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=1 rc=0x1234 rrc=0x56", uvc));
+	EXPECT_EQ(-EINVAL, do_uvc(&self->vm, uvc, self->buf));
+	ASSERT_TRUE(kvm_log(log, sizeof(log)));
+	line = strstr(log, uvc == UVC_INIT ? "PROTVIRT DUMP INIT" :
+			   uvc == UVC_STOR_STATE ? "PROTVIRT DUMP STORAGE STATE: addr 100000" :
+			   uvc == UVC_CPU ? "PROTVIRT DUMP CPU 0" : "PROTVIRT DUMP COMPLETE");
+	ASSERT_NE(NULL, line);
+	line[strcspn(line, "\n")] = 0;
+	EXPECT_NE(NULL, strstr(line, "rc 1234 rrc 56"))
+		TH_LOG("%s", line);
+	/* not all kernels tell what became of the command */
+	if (strstr(line, "ret "))
+		EXPECT_NE(NULL, strstr(line, "ret -22"))
+			TH_LOG("%s", line);
+}
+
 static void busy_is_retried(struct __test_metadata *_metadata, struct vm *vm, unsigned int uvc,
 			    unsigned int cc)
 {

@@ -496,8 +496,59 @@ TEST_F(qui, capability_is_off_or_right)
 		EXPECT_EQ(0, dump_stor(vm, buf, ret * val, 0));
 }
 
+/*
+ * On hosts without an Ultravisor there is nothing else to test: each command is refused
+ * before anything is read.
+ */
+static void refused_without_ultravisor(void)
+{
+	static const struct {
+		const char *what;
+		uint32_t cmd, flags;
+	} cmds[] = {
+		{ "INFO", .cmd = KVM_PV_INFO },
+		{ "DUMP", .cmd = KVM_PV_DUMP },
+		{ "DUMP with flags", .cmd = KVM_PV_DUMP, .flags = 1 },
+	};
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm, cpu, ret;
+	struct kvm_pv_cmd cmd;
+	unsigned int i;
+
+	if (kvm < 0 || ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_S390_PROTECTED))
+		goto out;
+	vm = ioctl(kvm, KVM_CREATE_VM, 0UL);
+	cpu = ioctl(vm, KVM_CREATE_VCPU, 0UL);
+	if (cpu < 0)
+		ksft_exit_fail_msg("no vcpu: %s\n", strerror(errno));
+	ret = ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_S390_PROTECTED_DUMP);
+	if (ret)
+		ksft_exit_fail_msg("KVM_CAP_S390_PROTECTED_DUMP is %d\n", ret);
+	for (i = 0; i < ARRAY_SIZE(cmds); i++) {
+		cmd = (struct kvm_pv_cmd) { .cmd = cmds[i].cmd, .flags = cmds[i].flags };
+		ret = xioctl(vm, KVM_S390_PV_COMMAND, &cmd);
+		if (ret != -EINVAL)
+			ksft_exit_fail_msg("%s of the VM: %d\n", cmds[i].what, ret);
+		/* older kernels have no such ioctl */
+		ret = xioctl(cpu, KVM_S390_PV_CPU_COMMAND, &cmd);
+		if (ret != -EINVAL && ret != -ENOTTY)
+			ksft_exit_fail_msg("%s of the vcpu: %d\n", cmds[i].what, ret);
+	}
+	ret = xioctl(vm, KVM_S390_PV_COMMAND, NULL);
+	if (ret != -EINVAL)
+		ksft_exit_fail_msg("no structure for the VM: %d\n", ret);
+	ret = xioctl(cpu, KVM_S390_PV_CPU_COMMAND, NULL);
+	if (ret != -EINVAL && ret != -ENOTTY)
+		ksft_exit_fail_msg("no structure for the vcpu: %d\n", ret);
+	close(cpu);
+	close(vm);
+out:
+	if (kvm >= 0)
+		close(kvm);
+}
+
 int main(int argc, char **argv)
 {
+	refused_without_ultravisor();
 	env_setup();
 	return test_harness_run(argc, argv);
 }

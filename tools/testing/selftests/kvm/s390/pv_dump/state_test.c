@@ -41,10 +41,14 @@ TEST_F(vm, failed_enable_leaves_nothing)
 
 TEST_F(vm, cpu_dump_of_unprotected_vm_einval)
 {
+	struct kvm_pv_cmd cmd = { .cmd = KVM_PV_DUMP };
 	uint8_t buf[PAGE];
 
 	EXPECT_EQ(-EINVAL, dump_cpu(&self->vm, 0, buf));
 	EXPECT_TRUE(rc_untouched(&self->vm));
+	/* found out before the structure is read */
+	cmd.data = (uintptr_t)no_access(PAGE);
+	EXPECT_EQ(-EINVAL, pv_ioctl(self->vm.cpu[0], KVM_S390_PV_CPU_COMMAND, &cmd));
 	if (env.sim)
 		EXPECT_EQ(0, sim_dump_calls());
 }

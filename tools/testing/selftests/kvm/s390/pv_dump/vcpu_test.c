@@ -79,6 +79,33 @@ TEST_F(pv, init_makes_waiting_vcpus_leave)
 	EXPECT_LT(sie + 1, sim_sie());
 }
 
+TEST_F(pv, an_interrupt_ends_the_wait_of_a_vcpu)
+{
+	struct kvm_s390_interrupt stop = { .type = KVM_S390_SIGP_STOP };
+	struct vm *vm = &self->vm;
+	double end = now() + LONG_ENOUGH;
+	struct runner r;
+	long sie;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_EQ(0, sim_write("script", "pv icpt=0x1c"));
+	sie = sim_sie();
+	ASSERT_EQ(0, runner_start(&r, vm, 0));
+	while (sim_sie() == sie)
+		sleep_ms(1);
+	sleep_ms(50);
+	ASSERT_EQ(sie + 1, sim_sie());
+	/* no dump: it is for the interrupt alone that it wakes up */
+	ASSERT_EQ(0, xioctl(vm->cpu[0], KVM_S390_INTERRUPT, &stop));
+	while (sim_sie() == sie + 1 && now() < end)
+		sleep_ms(1);
+	EXPECT_LT(sie + 1, sim_sie());
+	runner_join(&r, 0);
+	EXPECT_EQ(0, dump_init(vm));
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+}
+
 TEST_F(pv, no_sie_entry_while_dumping)
 {
 	struct vm *vm = &self->vm;

@@ -37,7 +37,7 @@ export TOOLS_SUITES TOOLS_PACKAGES VMM_SUITES VMM_PACKAGES HWKIT_SUITES HWKIT_PA
 export KIT REPEAT RELOADS KERNELS BENCH_KERNEL BENCH_QEMU_MIN QEMU_MIN QEMU_SUITES QEMU_PACKAGES
 unexport TREE
 
-.PHONY: help demo picture check hwkit mutants stress check-all bench bench-dump lint docs kernel series dist dev refresh apply update clean distclean
+.PHONY: help demo picture check hwkit mutants coverage stress check-all bench bench-dump lint docs kernel series dist dev refresh apply update clean distclean
 .NOTPARALLEL:
 
 help:
@@ -46,6 +46,7 @@ help:
 	@echo 'make check             every test; ends with "N passed, N failed, N skipped"'
 	@echo 'make check-all         the same on all kernels: $(KERNELS)'
 	@echo 'make mutants           does the selftest see the defects it is there for'
+	@echo 'make coverage          lines of the series and of the tools that no test runs'
 	@echo 'make stress            search for command sequences that go wrong; SECONDS=600 SEED=N'
 	@echo 'make bench             instructions of the dump calls, beside those of mainline'
 	@echo 'make bench-dump        instructions of whole dumps by pvdump, beside those of QEMU'
@@ -95,6 +96,10 @@ lint:
 
 mutants:
 	@scripts/mutants
+
+coverage:
+	@scripts/coverage
+	@$(MAKE) -s --no-print-directory -C tools/kvm/pvdump O=$(BUILD)/tools coverage
 
 stress: export SEED := $(SEED)
 stress:

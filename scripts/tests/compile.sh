@@ -317,20 +317,20 @@ no_new_warnings() {
 	[ ! -s "$BUILD/warnings.new" ]
 }
 
-# boot_uv_program OUT UV.O: the program of boot-uv.c with this object
+# boot_uv_program OUT UV.O [FLAG...]: the program of boot-uv.c with this object
 boot_uv_program() {
 	"$CROSS-gcc" -O2 -fno-delete-null-pointer-checks -Wall -Wextra -Werror -static -no-pie -o "$1" \
-		"$TOP/scripts/tests/boot-uv.c" "$1.fields.o" "$2"
+		"$TOP/scripts/tests/boot-uv.c" "$1.fields.o" "${@:2}"
 }
 
-# boot_uv_compile SOURCE OBJECT: as the kernel's arch/s390/boot/uv.o was compiled
+# boot_uv_compile SOURCE OBJECT [FLAG...]: as the kernel's arch/s390/boot/uv.o was compiled
 boot_uv_compile() (
 	local command
 	cd "$patched"
 	command=$(sed -n '1s/^[^ ]* := //p' arch/s390/boot/.uv.o.cmd)
 	[[ $command == *" -c -o arch/s390/boot/uv.o "*/arch/s390/boot/uv.c ]]
 	command=${command/-Wp,-MMD,arch\/s390\/boot\/.uv.o.d /}
-	eval "${command% -c -o *} -c -o \"\$2\" \"\$1\""
+	eval "${command% -c -o *} \"\${@:3}\" -c -o \"\$2\" \"\$1\""
 )
 
 # What the kernel asks the Ultravisor before anything can be loaded, and makes of the

@@ -30,7 +30,7 @@ lint_no_host_names() {
 
 lint_sorted() {
 	local f
-	for f in "$TOP"/arch/s390/configs/*.config \
+	for f in "$TOP"/arch/s390/configs/*.config "$TOP"/qemu/*.config \
 		 "$TOP"/tools/testing/selftests/kvm/s390/pv_dump/config; do
 		sed '/^#/d' "$f" | sort -uc
 	done

@@ -77,7 +77,8 @@ outlives := dumping.disable_ends_the_dump~rc_untouched~violations \
 		uvc.stor_state.error_in_front_of_disable_leaves_nothing \
 		uvc.cpu.error_in_front_of_disable_leaves_nothing \
 		uvc.complete.error_in_front_of_disable_leaves_nothing)
-AS_IS_XFAILS_6.1 := vm.random_commands_follow_the_state_table~W_STATES.*!= $(outlives)
+AS_IS_XFAILS_6.1 := vm.random_commands_follow_the_state_table~walk $(outlives) \
+	vm.vcpus_are_blocked_as_the_table_says~walk~violations
 # a vcpu is dumped after it has ceased to be protected, or when the dump is over
 AS_IS_XFAILS_6.1 += dumping.cpu_dump_in_the_middle_of_disable~rc_untouched~violations \
 	dumping.complete_waits_for_a_cpu_dump~wait_done|d.ret

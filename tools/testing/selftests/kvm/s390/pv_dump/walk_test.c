@@ -3,12 +3,10 @@
  * Every command in every state, behind every other command: a table says what each
  * has to answer and what state follows. After each step the vcpus are asked whether
  * they can run, and the simulator whether there was a UV call, and whether a rule was
- * broken. What fails is told as the shortest sequence that was found to fail.
- *
- * PV_DUMP_SECONDS=N goes on for N seconds, then, with sequences of four that were not
- * seen yet; PV_DUMP_SEED=N makes them others.
+ * broken. For what fails and for PV_DUMP_SECONDS see lib/walk.h.
  */
 #include "fixtures.h"
+#include "lib/walk.h"
 
 enum walk_state { W_ORDINARY, W_PROTECTED, W_DUMPING, W_UNDELIVERED, W_STATES };
 
@@ -194,14 +192,14 @@ static bool uv_refuses(unsigned int i)
 	return strstr(op[i].name, " refused");
 }
 
-static enum walk_state follows(enum walk_state state, unsigned int i)
+static unsigned int follows(unsigned int state, unsigned int i)
 {
 	return op[i].next[state] == SAME ? state : op[i].next[state];
 }
 
-/* A step that is as it should be: what follows, or W_STATES with the reason in @why */
-static enum walk_state walk_step(struct walk *w, unsigned int i, char *why, size_t len)
+static unsigned int walk_step(void *what, unsigned int i, char *why, size_t len)
 {
+	struct walk *w = what;
 	const int want = op[i].ret[w->state];
 	const enum walk_state next = follows(w->state, i);
 	unsigned int uvc;
@@ -244,264 +242,55 @@ static enum walk_state walk_step(struct walk *w, unsigned int i, char *why, size
 		snprintf(why, len, "%ld rules of the Ultravisor are broken", broken);
 		return W_STATES;
 	}
+	w->state = next;
 	return next;
 }
 
-static uint64_t seed = 20221105;
-
-static unsigned int some(unsigned int n)
+static const char *op_name(unsigned int i)
 {
-	seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (seed >> 33) % n;
+	return op[i].name;
 }
 
-static unsigned long env_number(const char *name, unsigned long val)
+static void print_state(unsigned int state, char *buf, size_t len)
 {
-	return getenv(name) ? strtoul(getenv(name), NULL, 0) : val;
+	snprintf(buf, len, "%s", state_name[state]);
 }
 
-/* in which state, what came first, and what came then */
-static bool seen[W_STATES][OPS][OPS];
-
-static unsigned int unseen(enum walk_state state, unsigned int first)
+/* The way back from an ordinary VM */
+static bool is_costly(unsigned int i)
 {
-	unsigned int i, n = 0;
-
-	for (i = 0; i < OPS; i++)
-		n += !seen[state][first][i];
-	return n;
+	return op[i].fn == op_disable;
 }
 
-/* Something that was not seen here, or the way to where there is something */
-static unsigned int choose(enum walk_state before, unsigned int last, enum walk_state state)
-{
-	unsigned int start = some(OPS), far[W_STATES], best = OPS, most = 0, i, k, n, round;
-
-	for (k = 0; k < OPS; k++) {
-		i = (start + k) % OPS;
-		/* the way back from an ordinary VM is long */
-		n = unseen(state, i);
-		if (op[i].fn != op_disable)
-			n += 5;
-		if (!seen[before][last][i] && (best == OPS || n > most)) {
-			best = i;
-			most = n;
-		}
-	}
-	if (best < OPS)
-		return best;
-	for (k = 0; k < W_STATES; k++) {
-		far[k] = W_STATES;
-		for (i = 0; i < OPS; i++)
-			if (unseen(k, i))
-				far[k] = 0;
-	}
-	for (round = 0; round < W_STATES; round++)
-		for (k = 0; k < W_STATES; k++)
-			for (i = 0; i < OPS; i++)
-				if (far[follows(k, i)] + 1 < far[k])
-					far[k] = far[follows(k, i)] + 1;
-	for (best = start, k = 0; k < OPS; k++) {
-		i = (start + k) % OPS;
-		if (unseen(state, i))
-			return i;
-		if (far[follows(state, i)] < far[follows(state, best)])
-			best = i;
-	}
-	return best;
-}
-
-/* Sequences of four: the state in front of them, and the operations */
-static uint8_t *seen4;
-static unsigned long nr_seen4;
-
-static unsigned long index4(enum walk_state state, const uint8_t *ops)
-{
-	return (((state * OPS + ops[0]) * OPS + ops[1]) * OPS + ops[2]) * OPS + ops[3];
-}
-
-static bool see4(enum walk_state state, const uint8_t *ops)
-{
-	unsigned long i = index4(state, ops);
-	bool fresh = !(seen4[i / 8] & 1 << i % 8);
-
-	seen4[i / 8] |= 1 << i % 8;
-	nr_seen4 += fresh;
-	return fresh;
-}
-
-/* What was done, and the states that were in front of it by the table */
-struct trail {
-	uint8_t *op;
-	uint8_t *state;
-	unsigned long nr, max;
-};
-
-static void trail_add(struct trail *t, enum walk_state state, unsigned int i)
-{
-	/* of a walk that is very long only the end counts */
-	if (t->nr == t->max) {
-		memmove(t->op, t->op + t->max / 2, t->max / 2);
-		memmove(t->state, t->state + t->max / 2, t->max / 2);
-		t->nr = t->max / 2;
-	}
-	t->op[t->nr] = i;
-	t->state[t->nr++] = state;
-}
-
-/* Behind the last three, one that makes four of them that are new */
-static unsigned int choose4(const struct trail *t)
-{
-	unsigned int start = some(OPS), k;
-	uint8_t ops[4];
-	unsigned long i;
-
-	if (t->nr < 3)
-		return start;
-	memcpy(ops, t->op + t->nr - 3, 3);
-	for (k = 0; k < OPS; k++) {
-		ops[3] = (start + k) % OPS;
-		i = index4(t->state[t->nr - 3], ops);
-		if (!(seen4[i / 8] & 1 << i % 8))
-			return ops[3];
-	}
-	return start;
-}
-
-/* @nr steps on a new VM: how many of them until one fails, or 0 */
-static unsigned long fails(struct walk *w, const uint8_t *ops, unsigned long nr, char *why,
-			   size_t len)
+static int renew(void *what)
 {
 	struct vm_opts o = DEFAULT_OPTS;
-	enum walk_state next;
-	unsigned long k;
+	struct walk *w = what;
 
 	vm_close(w->vm);
-	if (sim_write("faults", "clear") || vm_create(w->vm, &o) ||
-	    vm_set_state(w->vm, 0, KVM_MP_STATE_OPERATING)) {
-		log_err("no new VM");
-		return 0;
-	}
 	w->state = W_ORDINARY;
-	for (k = 0; k < nr; k++) {
-		next = walk_step(w, ops[k], why, len);
-		if (next == W_STATES)
-			return k + 1;
-		w->state = next;
-	}
-	return 0;
+	return sim_write("faults", "clear") ?: vm_create(w->vm, &o) ?:
+	       vm_set_state(w->vm, 0, KVM_MP_STATE_OPERATING);
 }
 
-static unsigned int op_named(const char *name)
-{
-	unsigned int i;
-
-	for (i = 0; i < OPS && strcmp(op[i].name, name); i++)
-		;
-	return i;
-}
-
-/* The end of @t, from a state that is made anew; in @ops, which has room for it */
-static unsigned long tail_of(const struct trail *t, unsigned long nr, uint8_t *ops)
-{
-	static const char *const way[] = { "ENABLE", "INIT", "COMPLETE no access" };
-	enum walk_state state = t->state[t->nr - nr];
-	unsigned int k;
-
-	for (k = 0; k < (unsigned int)state; k++)
-		ops[k] = op_named(way[k]);
-	memcpy(ops + k, t->op + t->nr - nr, nr);
-	return k + nr;
-}
-
-/* As few steps as possible that fail, on VMs of their own: their number, or 0 */
-static unsigned long shorten(struct walk *w, const struct trail *t, uint8_t *ops, char *why,
-			     size_t len)
-{
-	double end = now() + 3 * LONG_ENOUGH;
-	unsigned long nr = 0, n, k, shorter;
-	uint8_t *fewer = malloc(t->nr + W_STATES);
-
-	if (!fewer)
-		return 0;
-	/* the last step, the last two, four ..., all */
-	for (n = 1; !nr && now() < end; n = 2 * n < t->nr ? 2 * n : t->nr) {
-		nr = fails(w, ops, tail_of(t, n, ops), why, len);
-		if (n == t->nr)
-			break;
-	}
-	for (k = 0; k + 1 < nr && now() < end; ) {
-		memcpy(fewer, ops, k);
-		memcpy(fewer + k, ops + k + 1, nr - k - 1);
-		shorter = fails(w, fewer, nr - 1, why, len);
-		if (!shorter) {
-			k++;
-			continue;
-		}
-		nr = shorter;
-		memcpy(ops, fewer, nr);
-	}
-	/* with the words that belong to it */
-	if (nr)
-		nr = fails(w, ops, nr, why, len);
-	free(fewer);
-	return nr;
-}
+static const struct walk_table table = {
+	.states = W_STATES, .ops = OPS, .op_name = op_name, .print_state = print_state,
+	.follows = follows, .costly = is_costly, .renew = renew, .step = walk_step,
+};
 
 /* For PV_DUMP_SECONDS; whoever runs it has a limit of its own */
-TEST_F_TIMEOUT(vm, random_commands_follow_the_state_table, 3600)
+TEST_F_TIMEOUT(vm, random_commands_follow_the_state_table, 100000)
 {
-	unsigned long steps = 0, left = W_STATES * OPS * OPS, nr, k;
-	struct trail t = { .max = 1 << 20 };
 	struct walk w = {
 		.vm = &self->vm, .buf = guarded_alloc(PAGE), .bad = no_access(PAGE),
 	};
-	enum walk_state before = W_ORDINARY, next;
-	unsigned int last, i;
-	uint8_t *shortest;
-	double end = 0;
-	char why[128];
 
 	if (no_sim(_metadata))
 		return;
-	t.op = malloc(t.max);
-	t.state = malloc(t.max);
-	shortest = malloc(t.max + W_STATES);
-	seen4 = calloc(1, W_STATES * OPS * OPS * OPS * OPS / 8 + 1);
-	ASSERT_TRUE(w.buf && w.bad && t.op && t.state && shortest && seen4);
-	seed = env_number("PV_DUMP_SEED", seed);
+	ASSERT_TRUE(w.buf && w.bad);
 	/* KVM_S390_PV_COMMAND may leave that to user space at any time (W15) */
 	ASSERT_EQ(0, vm_set_state(w.vm, 0, KVM_MP_STATE_OPERATING));
-	last = OPS - 1;
-	while (left || now() < end) {
-		i = left ? choose(before, last, w.state) : choose4(&t);
-		trail_add(&t, w.state, i);
-		next = walk_step(&w, i, why, sizeof(why));
-		if (next == W_STATES) {
-			TH_LOG("step %lu, %s: %s: %s", steps, state_name[w.state], op[i].name, why);
-			nr = shorten(&w, &t, shortest, why, sizeof(why));
-			for (k = 0; k < nr; k++)
-				TH_LOG("shortest sequence, %lu of %lu: %s", k + 1, nr,
-				       op[shortest[k]].name);
-			TH_LOG("%s", nr ? why : "not seen again on a new VM");
-		}
-		ASSERT_NE(W_STATES, next);
-		if (steps && !seen[before][last][i]) {
-			seen[before][last][i] = true;
-			if (!--left)
-				end = now() + env_number("PV_DUMP_SECONDS", 0);
-		}
-		if (t.nr >= 4)
-			see4(t.state[t.nr - 4], t.op + t.nr - 4);
-		steps++;
-		before = w.state;
-		last = i;
-		w.state = next;
-		ASSERT_TRUE(end || steps < 100000);
-	}
-	TH_LOG("%lu steps for all of %zu operations in %u states behind each other, and", steps,
-	       OPS, W_STATES);
-	TH_LOG("%lu of %lu sequences of four", nr_seen4, W_STATES * OPS * OPS * OPS * OPS);
+	EXPECT_TRUE(walk(&table, &w));
 }
 
 int main(int argc, char **argv)

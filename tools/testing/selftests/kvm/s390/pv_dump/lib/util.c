@@ -92,6 +92,14 @@ uint8_t *guarded_alloc(size_t len)
 	return p + map_len - len;
 }
 
+void guarded_free(uint8_t *buf, size_t len)
+{
+	size_t map_len = (len + PAGE - 1) & ~(PAGE - 1);
+
+	if (buf)
+		munmap(buf + len - map_len, map_len + PAGE);
+}
+
 bool guard_intact(const uint8_t *buf)
 {
 	size_t len = (uintptr_t)buf & (PAGE - 1);
@@ -104,6 +112,11 @@ void *no_access(size_t len)
 	void *p = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
+}
+
+unsigned long env_number(const char *name, unsigned long val)
+{
+	return getenv(name) ? strtoul(getenv(name), NULL, 0) : val;
 }
 
 int write_file(const char *path, const char *val)

@@ -44,11 +44,14 @@ bool wait_done(int *done, unsigned int ms);
 
 /* A buffer of @len bytes filled with canaries, right in front of a page without access */
 uint8_t *guarded_alloc(size_t len);
+void guarded_free(uint8_t *buf, size_t len);
 /* Nothing was written to the part of its first page that is in front of such a buffer */
 bool guard_intact(const uint8_t *buf);
 /* @len bytes that can neither be read nor written */
 void *no_access(size_t len);
 
+/* The number in the environment variable @name, or @val */
+unsigned long env_number(const char *name, unsigned long val);
 int write_file(const char *path, const char *val);
 /* Without SA_RESTART: a caught signal ends KVM_RUN. */
 void catch_signal(int sig);

@@ -37,7 +37,8 @@ AS_IS_SKIPS_6.1 := pv.tracepoints_tell_each_step vm.sysfs_tells_what_info_tells 
 	big.at_most_four_calls_in_a_row_with_the_lock \
 	dumping.end_and_new_dump_race_with_dump_calls \
 	dumping.disable_and_new_life_race_with_dump_calls \
-	pv.vcpus_created_between_dumps_are_not_blocked_for_ever
+	pv.vcpus_created_between_dumps_are_not_blocked_for_ever \
+	random.arguments_follow_the_model
 # This one has no asynchronous teardown.
 AS_IS_SKIPS_6.1 += dumping.refused_teardown_ends_the_dump
 AS_IS_SKIPS_6.1 += $(addprefix qui.,$(addsuffix .capability_is_off_or_right, \

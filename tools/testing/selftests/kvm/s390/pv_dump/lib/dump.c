@@ -179,11 +179,24 @@ int dump_verify(struct vm *vm, struct dump *d)
 	return guard_intact(d->compl) && guard_intact(d->meta) ? 0 : -EOVERFLOW;
 }
 
+void dump_free(struct vm *vm, struct dump *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < vm->nr_cpus; i++)
+		guarded_free(d->cpu[i], vm->len.dump_cpu_buffer_len);
+	guarded_free(d->meta, d->meta_len);
+	guarded_free(d->compl, vm->len.dump_config_finalize_len);
+}
+
 int dump_and_verify(struct vm *vm, unsigned int chunk)
 {
 	static struct dump d;
+	int ret;
 
 	memset(&d, 0, sizeof(d));
-	return (env.sim ? STEP(sim_set_registers(vm, &d)) : 0) ?:
-	       STEP(dump_rest(vm, &d, chunk)) ?: STEP(dump_verify(vm, &d));
+	ret = (env.sim ? STEP(sim_set_registers(vm, &d)) : 0) ?:
+	      STEP(dump_rest(vm, &d, chunk)) ?: STEP(dump_verify(vm, &d));
+	dump_free(vm, &d);
+	return ret;
 }

@@ -31,6 +31,7 @@ struct dump {
 /* Give every CPU registers of its own, so that the dump can be compared with them. */
 int sim_set_registers(struct vm *vm, struct dump *d);
 int dump_alloc(struct vm *vm, struct dump *d);
+void dump_free(struct vm *vm, struct dump *d);
 /* What is left to do after INIT, metadata in pieces of @chunk MiB. */
 int dump_rest(struct vm *vm, struct dump *d, unsigned int chunk);
 /* Compares with what the guest was given, every page and every register. */

@@ -37,6 +37,7 @@ AS_IS_SKIPS_6.1 := pv.tracepoints_tell_each_step vm.sysfs_tells_what_info_tells 
 	big.at_most_four_calls_in_a_row_with_the_lock \
 	dumping.end_and_new_dump_race_with_dump_calls \
 	dumping.disable_and_new_life_race_with_dump_calls \
+	dumping.changes_of_the_state_race_with_each_other \
 	pv.vcpus_created_between_dumps_are_not_blocked_for_ever \
 	random.arguments_follow_the_model
 # This one has no asynchronous teardown.

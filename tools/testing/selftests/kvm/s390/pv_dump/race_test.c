@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Several threads, signals and processes: dump calls beside each other, beside the
- * end of the dump, the VM or its owner.
+ * end of the dump, the VM or its owner. Some go on for PV_DUMP_SECONDS=N.
  */
 #include "fixtures.h"
 
@@ -58,7 +58,7 @@ static void race_with_dumper(struct __test_metadata *_metadata, struct vm *vm, b
 {
 	uint8_t *buf = guarded_alloc(PAGE);
 	struct dumper d = { .vm = *vm };
-	double end = now() + LONG_ENOUGH;
+	double end = now() + LONG_ENOUGH, stress = now() + env_number("PV_DUMP_SECONDS", 0);
 	unsigned int i, met = 0;
 
 	ASSERT_NE(NULL, buf);
@@ -67,7 +67,7 @@ static void race_with_dumper(struct __test_metadata *_metadata, struct vm *vm, b
 	ASSERT_NE(NULL, d.buf);
 	ASSERT_EQ(0, pthread_create(&d.thread, NULL, dumper_fn, &d));
 	/* that nothing gets to the Ultravisor with a stale handle is for it to watch */
-	for (i = 0; i < 20 || (met < 10 && now() < end); i++) {
+	for (i = 0; i < 20 || (met < 10 && now() < end) || now() < stress; i++) {
 		/* what comes now begins while that one is under way */
 		met += dumper_inside(&d);
 		if (disable) {
@@ -85,12 +85,12 @@ static void race_with_dumper(struct __test_metadata *_metadata, struct vm *vm, b
 	pthread_join(d.thread, NULL);
 	EXPECT_EQ(0, d.ret);
 	EXPECT_LT(0, d.good);
-	EXPECT_LE(10, met)
-		TH_LOG("%u rounds met a dump call %u times", i, met);
+	EXPECT_LE(10, met);
+	TH_LOG("%u rounds met a dump call %u times", i, met);
 	EXPECT_EQ(0, dump_and_verify(vm, 4));
 }
 
-TEST_F(dumping, end_and_new_dump_race_with_dump_calls)
+TEST_F_TIMEOUT(dumping, end_and_new_dump_race_with_dump_calls, 100000)
 {
 	if (env.gentle)
 		SKIP(return, "a kernel with the defect fails by chance only");
@@ -99,13 +99,161 @@ TEST_F(dumping, end_and_new_dump_race_with_dump_calls)
 	race_with_dumper(_metadata, &self->vm, false);
 }
 
-TEST_F(dumping, disable_and_new_life_race_with_dump_calls)
+TEST_F_TIMEOUT(dumping, disable_and_new_life_race_with_dump_calls, 100000)
 {
 	if (env.gentle)
 		SKIP(return, "a kernel with the defect fails by chance only");
 	if (no_sim(_metadata))
 		return;
 	race_with_dumper(_metadata, &self->vm, true);
+}
+
+/* What threads do to the same dump, all at once */
+enum change { C_INIT, C_COMPLETE, C_COMPLETE_BAD, C_STOR, C_CPU, CHANGES };
+
+/* and how long each of the calls takes, so that the next one meets it */
+#define CALL_US	300
+
+struct changer {
+	pthread_t thread;
+	struct vm vm;		/* same fds, own structures */
+	unsigned int nr;	/* of this thread, which is that of its vcpu as well */
+	uint8_t *buf, *bad;
+	unsigned int calls;
+	/* dumps that the Ultravisor has begun, and completed */
+	unsigned int begun, completed;
+	int ret;
+};
+
+static struct {
+	int stop;
+	int inside[2];		/* 1 + what a thread is in the middle of */
+	unsigned int met[CHANGES][CHANGES];
+} changes;
+
+static int change(struct changer *c, enum change what)
+{
+	struct vm *vm = &c->vm;
+	const uint64_t len = vm->len.dump_config_finalize_len;
+
+	switch (what) {
+	case C_INIT:
+		return dump_init(vm);
+	case C_COMPLETE:
+		memset(c->buf, CANARY, len);
+		return dump_complete(vm, c->buf, len);
+	case C_COMPLETE_BAD:
+		return dump_complete(vm, c->bad, len);
+	case C_STOR:
+		return dump_stor(vm, c->buf, vm->len.dump_config_mem_buffer_per_1m, MIB);
+	default:
+		return dump_cpu(vm, c->nr, c->buf);
+	}
+}
+
+static void *changer_fn(void *arg)
+{
+	struct changer *c = arg;
+	uint32_t x = 1 + c->nr;
+	enum change what;
+	int other, ret;
+	bool uvc;
+
+	while (!__atomic_load_n(&changes.stop, __ATOMIC_ACQUIRE)) {
+		x = x * 1664525 + 1013904223;
+		what = (x >> 16) % CHANGES;
+		__atomic_store_n(&changes.inside[c->nr], 1 + what, __ATOMIC_SEQ_CST);
+		other = __atomic_load_n(&changes.inside[!c->nr], __ATOMIC_SEQ_CST);
+		if (other)
+			__atomic_fetch_add(&changes.met[what][other - 1], 1, __ATOMIC_RELAXED);
+		ret = change(c, what);
+		__atomic_store_n(&changes.inside[c->nr], 0, __ATOMIC_SEQ_CST);
+		c->calls++;
+		uvc = !rc_untouched(&c->vm);
+		c->begun += uvc && what == C_INIT;
+		c->completed += uvc && (what == C_COMPLETE || what == C_COMPLETE_BAD);
+		/* it is the state alone that another one can make wrong */
+		if (ret && ret != -EINVAL && !(ret == -EFAULT && what == C_COMPLETE_BAD))
+			c->ret = ret;
+		if (uvc && c->vm.cmd.rc != 1)
+			c->ret = c->vm.cmd.rc;
+		if (!ret && what == C_COMPLETE &&
+		    (get32(c->buf) != 1 || get32(c->buf + 4) != COMPL_LEN))
+			c->ret = -EPROTO;
+	}
+	return NULL;
+}
+
+/* How often the pair that met least seldom did, of those that change the state */
+static unsigned int least_met(void)
+{
+	unsigned int i, k, met, least = ~0U;
+
+	for (i = C_INIT; i <= C_COMPLETE_BAD; i++)
+		for (k = 0; k < CHANGES; k++) {
+			met = __atomic_load_n(&changes.met[i][k], __ATOMIC_RELAXED) +
+			      __atomic_load_n(&changes.met[k][i], __ATOMIC_RELAXED);
+			least = met < least ? met : least;
+		}
+	return least;
+}
+
+/* Whatever happens at once, dumps that are begun are completed, one after the other */
+TEST_F_TIMEOUT(dumping, changes_of_the_state_race_with_each_other, 100000)
+{
+	double end = now() + LONG_ENOUGH, stress = now() + env_number("PV_DUMP_SECONDS", 0);
+	struct vm *vm = &self->vm;
+	const unsigned int runs = vm->nr_cpus;
+	struct changer c[2];
+	struct runner r;
+	unsigned int i, uvc;
+	long sie;
+	int open;
+
+	if (env.gentle)
+		SKIP(return, "a kernel with the defect fails by chance only");
+	if (no_sim(_metadata))
+		return;
+	/* and a vcpu that runs whenever it can */
+	ASSERT_EQ(0, dump_complete(vm, self->buf, self->per));
+	ASSERT_EQ(0, vm_add_cpu(vm));
+	ASSERT_EQ(0, vm_set_state(vm, runs, KVM_MP_STATE_OPERATING));
+	memset(&changes, 0, sizeof(changes));
+	for (uvc = UVC_INIT; uvc <= UVC_COMPLETE; uvc++)
+		ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=1 count=0 delay_us=%u", uvc,
+				       CALL_US));
+	for (i = 0; i < 2; i++) {
+		c[i] = (struct changer) {
+			.vm = *vm, .nr = i, .buf = guarded_alloc(PAGE), .bad = no_access(PAGE),
+		};
+		ASSERT_TRUE(c[i].buf && c[i].bad);
+		ASSERT_EQ(0, pthread_create(&c[i].thread, NULL, changer_fn, &c[i]));
+	}
+	sie = sim_sie();
+	ASSERT_EQ(0, rerunner_start(&r, vm, runs));
+	while (((least_met() < 2 || sim_sie() < sie + 2) && now() < end) || now() < stress)
+		sleep_ms(5);
+	__atomic_store_n(&changes.stop, 1, __ATOMIC_RELEASE);
+	for (i = 0; i < 2; i++) {
+		pthread_join(c[i].thread, NULL);
+		EXPECT_EQ(0, c[i].ret);
+	}
+	sie = sim_sie() - sie;
+	runner_join(&r, 20);
+	ASSERT_EQ(0, sim_write("faults", "clear"));
+	EXPECT_LE(2, least_met());
+	EXPECT_LT(1, sie);
+	TH_LOG("%u calls for %u dumps, each two at once %u times or more, a vcpu entered %ld times",
+	       c[0].calls + c[1].calls, c[0].begun + c[1].begun, least_met(), sie);
+	/* the last one may be under way, or undelivered */
+	open = c[0].begun + c[1].begun - c[0].completed - c[1].completed;
+	EXPECT_TRUE(open == 0 || open == 1)
+		TH_LOG("%d dumps are under way", open);
+	EXPECT_EQ(open ? -EINVAL : 0, open ? dump_init(vm) : 0);
+	dump_complete(vm, c[0].buf, PAGE);
+	EXPECT_TRUE(vm_runs(vm, 0));
+	ASSERT_EQ(0, dump_init(vm));
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
 }
 
 static void *disable_fn(void *arg)

@@ -47,7 +47,7 @@ help:
 	@echo 'make check-all         the same on all kernels: $(KERNELS)'
 	@echo 'make mutants           does the selftest see the defects it is there for'
 	@echo 'make coverage          lines of the series and of the tools that no test runs'
-	@echo 'make stress            search for command sequences that go wrong; SECONDS=600 SEED=N'
+	@echo 'make stress            search for what goes wrong; SECONDS=600 SEED=N PART=I/N WATCH=debug'
 	@echo 'make bench             instructions of the dump calls, beside those of mainline'
 	@echo 'make bench-dump        instructions of whole dumps by pvdump, beside those of QEMU'
 	@echo 'make lint              the tests of the series and the scripts alone'
@@ -102,6 +102,8 @@ coverage:
 	@$(MAKE) -s --no-print-directory -C tools/kvm/pvdump O=$(BUILD)/tools coverage
 
 stress: export SEED := $(SEED)
+stress: export PART := $(PART)
+stress: export WATCH := $(WATCH)
 stress:
 	@scripts/stress $(SECONDS)
 

@@ -7,7 +7,8 @@
  *
  * Each condition gets a VM of its own from the tester's image (see lib/env.h), and
  * one call. Only calls that every kernel with KVM_PV_DUMP hands to the Ultravisor are
- * here; what no kernel lets happen needs a bare-metal test.
+ * here; what no kernel lets happen needs a bare-metal test, for which
+ * tools/testing/uvsim/uvc_rows.h has the rows.
  *
  * PV_DUMP_FORBIDDEN names a second image, whose owner allows no dumps.
  */

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2153,SC2154,SC2164  # variables of others; lib.sh has set -e
+# Sourced by scripts/check: what others' CI is told to do.
+
+# ci_part FILE scripts|kernels: what the jobs of a definition run, a line each; the
+# kernels that they do it for
+ci_part() {
+	/usr/bin/python3 - "$1" "$2" <<-'EOF'
+		import sys, yaml
+		definition = yaml.safe_load(open(sys.argv[1]))
+		scripts, kernels = [], []
+		if "jobs" in definition:
+		    for job in definition["jobs"].values():
+		        kernels += job["strategy"]["matrix"]["kernel"]
+		        assert job["env"]["KERNEL"] == "${{ matrix.kernel }}"
+		        scripts += [step["run"] for step in job["steps"] if "run" in step]
+		else:
+		    for job in definition.values():
+		        kernels += [k for row in job["parallel"]["matrix"] for k in row["KERNEL"]]
+		        scripts += job["script"]
+		print(*(scripts if sys.argv[2] == "scripts" else kernels), sep="\n")
+	EOF
+}
+
+# ci_make TEXT STATUS: what stands in for make, which would run all tests, this one too
+ci_make() {
+	cat >"$lint/ci/bin/make" <<-EOF
+		#!/bin/sh
+		echo "make \$* KERNEL=\$KERNEL"
+		echo "$1"
+		exit $2
+	EOF
+	chmod +x "$lint/ci/bin/make"
+}
+
+# The definitions for GitHub and GitLab: they are for all kernels, and the status of what
+# they run is that of the tests. Where they run has no git, no terminal and no make that
+# has been run before.
+ci_definitions() {
+	local f script kernel n=0
+	rm -rf "$lint/ci"
+	mkdir -p "$lint/ci/bin"
+	for f in .github/workflows/check.yml .gitlab-ci.yml; do
+		ci_part "$TOP/$f" kernels >"$lint/ci/kernels"
+		diff "$lint/ci/kernels" <(tr ' ' '\n' <<<"$KERNELS")
+		ci_part "$TOP/$f" scripts >"$lint/ci/scripts"
+		[ -s "$lint/ci/scripts" ]
+		while read -r script; do
+			echo "$f: $script"
+			kernel=$(tail -n 1 "$lint/ci/kernels")
+			ci_make "3 passed, 0 failed, 1 skipped" 0
+			ci_run "$script" "$kernel" >"$lint/ci/log"
+			grep -qx "make check KERNEL=$kernel" "$lint/ci/log"
+			[ "$(tail -n 1 "$lint/ci/log")" = "3 passed, 0 failed, 1 skipped" ]
+			ci_make "2 passed, 1 failed, 0 skipped" 2
+			! ci_run "$script" "$kernel" >"$lint/ci/log" || { echo "passes where tests fail"; return 1; }
+			ci_make "killed" 0
+			ci_run "$script" "$kernel" >"$lint/ci/log" || :
+			[ "$(tail -n 1 "$lint/ci/log")" = "0 passed, 1 failed, 0 skipped" ]
+			n=$((n + 1))
+		done <"$lint/ci/scripts"
+	done
+	[ $n -eq 2 ]
+}
+
+ci_run() {
+	(cd "$TOP" && env PATH="$lint/ci/bin:$PATH" KERNEL="$2" sh -e -c "$1" </dev/null)
+}

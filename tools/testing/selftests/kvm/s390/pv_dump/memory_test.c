@@ -4,9 +4,11 @@
  * given back, and how long kvm->lock is kept. Counted, with events of the kernel and
  * with its own statistics, not measured in time.
  */
+#define _GNU_SOURCE	/* clone() */
 #include <limits.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/syscall.h>
 
 #include "fixtures.h"
@@ -403,20 +405,105 @@ TEST_F(dumping, slow_buffer_of_stor_state_holds_up_nobody)
 	close(slow.fd);
 }
 
+static int call_of_a_process(void *arg)
+{
+	call_fn(arg);
+	return 0;
+}
+
+/* Is it asleep in KVM? */
+static bool waits_in_kvm(pid_t pid)
+{
+	char path[32], where[64] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/wchan", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (read(fd, where, sizeof(where) - 1) < 0)
+		where[0] = 0;
+	close(fd);
+	return strstr(where, "kvm_");
+}
+
+#define STACK_LEN	(256UL * 1024)
+/* The UV call of KVM_PV_UNSHARE_ALL, which holds kvm->lock for as long as it is busy */
+#define UVC_UNSHARE_ALL	0x0340
+
+/* COMPLETE waits for others, once it has read its structure: a fatal signal ends it. */
+static void killed_while_others_hold_the_lock(struct __test_metadata *_metadata, struct vm *vm,
+					      struct slow *slow, uint8_t *buf)
+{
+	struct kvm_s390_pv_dmp dmp = {
+		.subcmd = KVM_PV_DUMP_COMPLETE,
+		.buff_addr = (uintptr_t)buf,
+		.buff_len = vm->len.dump_config_finalize_len,
+	};
+	struct kvm_pv_cmd unshare = { .cmd = KVM_PV_UNSHARE_ALL };
+	struct kvm_pv_cmd complete = { .cmd = KVM_PV_DUMP };
+	struct call killed = { .fd = vm->fd, .nr = KVM_S390_PV_COMMAND, .arg = &complete };
+	struct call other = { .fd = vm->fd, .nr = KVM_S390_PV_COMMAND, .arg = &unshare };
+	struct uffdio_copy copy = { .len = PAGE };
+	double end = now() + LONG_ENOUGH;
+	uint8_t *page = calloc(1, PAGE);
+	char *stack = malloc(STACK_LEN);
+	bool held, waits = false;
+	pid_t pid;
+
+	ASSERT_TRUE(page && stack);
+	memcpy(page, &dmp, sizeof(dmp));
+	copy.src = (uintptr_t)page;
+	copy.dst = (uintptr_t)slow->page;
+	complete.data = (uintptr_t)slow->page;
+	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=1 busy=0x7fffffff cc=3 delay_us=1000",
+			       UVC_UNSHARE_ALL));
+	/* of another process with the same memory, so that the VM stays */
+	pid = clone(call_of_a_process, stack + STACK_LEN, CLONE_VM | SIGCHLD, &killed);
+	ASSERT_LT(0, pid);
+	/* it reads its structure, and has to take the lock once more afterwards */
+	EXPECT_TRUE(slow_touched(slow));
+	EXPECT_EQ(0, pthread_create(&other.thread, NULL, call_fn, &other));
+	while (sim_hits() < 1 && now() < end)
+		sleep_ms(1);
+	held = sim_hits() >= 1;
+	EXPECT_TRUE(held);
+	if (held) {
+		EXPECT_EQ(0, xioctl(slow->fd, UFFDIO_COPY, &copy));
+		while (!waits && now() < end) {
+			sleep_ms(1);
+			waits = waits_in_kvm(pid);
+		}
+		EXPECT_TRUE(waits);
+	}
+	EXPECT_TRUE(child_kill(pid));
+	EXPECT_FALSE(killed.done);
+	EXPECT_FALSE(wait_done(&other.done, 0));
+	EXPECT_EQ(0, sim_write("faults", "clear"));
+	pthread_join(other.thread, NULL);
+	/* no reset was prepared */
+	EXPECT_EQ(-EINVAL, other.ret);
+	EXPECT_EQ(0, sim_calls(UVC_COMPLETE));
+	free(page);
+	free(stack);
+}
+
 TEST_F(dumping, slow_buffer_of_complete_and_slow_structure_hold_up_nobody)
 {
 	struct kvm_s390_pv_dmp dmp = { .subcmd = KVM_PV_DUMP_COMPLETE };
 	struct kvm_pv_cmd cmd = { .cmd = KVM_PV_DUMP };
-	struct slow slow, slow_dmp;
+	struct slow slow, slow_dmp, slow_killed;
 	struct dump d;
 
 	if (no_sim(_metadata))
 		return;
-	if (slow_alloc(&slow) || slow_alloc(&slow_dmp))
+	if (slow_alloc(&slow) || slow_alloc(&slow_dmp) || slow_alloc(&slow_killed))
 		SKIP(return, "no userfaultfd");
 	/* what is read is zero, which is INIT: there is a dump already */
 	cmd.data = (uintptr_t)slow_dmp.page;
 	others_get_through(_metadata, &self->vm, &slow_dmp, &cmd, -EINVAL);
+
+	killed_while_others_hold_the_lock(_metadata, &self->vm, &slow_killed, self->buf);
 
 	ASSERT_EQ(0, sim_set_registers(&self->vm, &d));
 	ASSERT_EQ(0, dump_alloc(&self->vm, &d));
@@ -432,6 +519,7 @@ TEST_F(dumping, slow_buffer_of_complete_and_slow_structure_hold_up_nobody)
 	EXPECT_TRUE(vm_runs(&self->vm, 0));
 	close(slow.fd);
 	close(slow_dmp.fd);
+	close(slow_killed.fd);
 }
 
 int main(int argc, char **argv)

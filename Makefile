@@ -39,7 +39,7 @@ export TOOLS_SUITES TOOLS_PACKAGES VMM_SUITES VMM_PACKAGES HWKIT_SUITES HWKIT_PA
 export KIT REPEAT RELOADS KERNELS BENCH_KERNEL BENCH_QEMU_MIN QEMU_MIN QEMU_SUITES QEMU_PACKAGES
 unexport TREE
 
-.PHONY: help demo picture check hwkit mutants coverage stress check-all bench bench-dump lint docs kernel series dist dev refresh apply update clean distclean
+.PHONY: help demo picture check hwkit mutants mutants-by-rule coverage stress check-all bench bench-dump lint docs kernel series dist dev refresh apply update clean distclean
 .NOTPARALLEL:
 
 help:
@@ -48,6 +48,7 @@ help:
 	@echo 'make check             every test; ends with "N passed, N failed, N skipped"'
 	@echo 'make check-all         the same on all kernels: $(KERNELS)'
 	@echo 'make mutants           does the selftest see the defects it is there for'
+	@echo 'make mutants-by-rule   does it see those that rules make; SECONDS=600 SEED=N: a sample'
 	@echo 'make coverage          lines of the series and of the tools that no test runs'
 	@echo 'make stress            search for what goes wrong; SECONDS=600 SEED=N PART=I/N WATCH=debug'
 	@echo 'make bench             instructions of the dump calls, beside those of mainline'
@@ -98,6 +99,11 @@ lint:
 
 mutants:
 	@scripts/mutants
+
+mutants-by-rule: export SEED := $(SEED)
+mutants-by-rule: export LANES := $(LANES)
+mutants-by-rule:
+	@scripts/mutants-by-rule $(SECONDS)
 
 coverage:
 	@scripts/coverage

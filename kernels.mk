@@ -17,6 +17,9 @@ SKIPS_5.10 := vm.sysfs_tells_what_info_tells \
 # Symbols of the fragment that this kernel's Kconfig cannot give.
 UNSET_5.10 :=
 
+# The kernel's own KVM selftests that execute guests, and can pass on uvsim.
+KVM_SELFTESTS_5.10 := sync_regs_test memop resets
+
 # New files stand here at their paths in the newest mainline. Older kernels have
 # these elsewhere: HERE=THERE, for the beginnings of paths in names and in texts.
 PATHS_5.10 := kvm/s390/pv_dump=kvm/s390x/pv_dump \
@@ -163,6 +166,8 @@ AS_IS_SKIPS_mainline := $(AS_IS_SKIPS_6.1) pv.memory_back_from_swap_is_the_guest
 # 7.3 ends a dump with the protected VM
 AS_IS_XFAILS_mainline := $(filter-out $(outlives) dumping.refused_teardown%,$(AS_IS_XFAILS_6.12)) \
 	dumping.refused_teardown_ends_the_dump~dump_stor~violations
+# Not memop, tprot and keyop, which want storage keys; debug_test, PER; cmma_test, CMMA.
+KVM_SELFTESTS_mainline := sync_regs_test resets user_operexec
 UNSET_mainline := CONFIG_PROC_SYSCTL
 # KVM selftests that the test kselftest leaves out: the guests of nearly all would have to
 # run, which guests do not with this kernel, and nobody has tried the last three. Where

@@ -3,20 +3,27 @@
 # shellcheck disable=SC2034,SC2153,SC2154,SC2164  # variables of others; lib.sh has set -e
 # Sourced by scripts/check: guests whose code is executed, uvsim with sie=run.
 
-kvm_selftests='sync_regs_test memop resets'
-
-# build_kvm_selftests O: this kernel's own, unmodified; prints GUESTPATH=FILE
+# build_kvm_selftests O: this kernel's own, unmodified; prints GUESTPATH=FILE. The
+# library is what its Makefile says; what it replaces of libc must not call itself.
 build_kvm_selftests() {
 	local O=$1 kvm=$1/source/tools/testing/selftests/kvm dir=$BUILD/guest/kvm-${1##*/} name
+	local arch=s390x lib make src
+	need KVM_SELFTESTS
 	mkdir -p "$dir"
-	for name in $kvm_selftests; do
+	[ -e "$kvm/$arch" ] || arch=s390
+	make=$kvm/Makefile.kvm
+	[ -e "$make" ] || make=$kvm/Makefile
+	read -ra lib <<<"$(sed -nE "s/^LIBKVM(_$arch|_STRING)? \+?= (lib.*)/\2/p" "$make" | paste -sd ' ')"
+	for name in $KVM_SELFTESTS; do
+		src=$kvm/$arch/$name.c
+		[ -e "$src" ] || src=$kvm/$name.c
 		[ -e "$dir/$name" ] || quietly "$BUILD/log/kvm-$name" \
-			"$CROSS-gcc" -O2 -std=gnu99 -D_GNU_SOURCE -DCONFIG_64BIT -static -no-pie -fno-pie \
-			-fno-stack-protector -pthread -Wl,--s390-pgste -w -I"$O/source/tools/include" \
-			-I"$O/source/tools/arch/s390/include" -I"$O/usr/include" -I"$kvm/.." \
-			-I"$kvm/include" -I"$kvm/include/s390x" -I"$kvm" -o "$dir/$name" \
-			"$kvm/s390x/$name.c" "$kvm"/lib/{assert,elf,io,kvm_util,sparsebit,test_util}.c \
-			"$kvm"/lib/s390x/*.c
+			"$CROSS-gcc" -O2 -std=gnu99 -march=z10 -D_GNU_SOURCE -DCONFIG_64BIT -static \
+			-no-pie -fno-pie -fno-stack-protector -fno-strict-aliasing -fno-builtin \
+			-fno-tree-loop-distribute-patterns -pthread -Wl,--s390-pgste -w \
+			-I"$O/source/tools/include" -I"$O/source/tools/arch/s390/include" \
+			-I"$O/usr/include" -I"$kvm/.." -I"$kvm/include" -I"$kvm/include/$arch" \
+			-I"$kvm" -I"$kvm/../rseq" -o "$dir/$name" "$src" "${lib[@]/#/$kvm/}"
 		echo "/bin/$name=$dir/$name"
 	done
 }
@@ -29,7 +36,7 @@ boot_kvm_selftests() {
 	{
 		echo "insmod /uvsim.ko sie=$3"
 		echo "insmod /kvm.ko"
-		for name in $kvm_selftests; do
+		for name in $KVM_SELFTESTS; do
 			echo "test $name timeout=$2 -- /bin/$name"
 		done
 	} | boot "$1" "$patched" "-t 300" /uvsim.ko="$module" "${files[@]}"
@@ -42,7 +49,7 @@ kvm_selftests() {
 		echo "the guests have not run, and the tests passed"
 		return 1
 	fi
-	[ "$(grep -c '^not ok' "$log")" -eq "$(wc -w <<<"$kvm_selftests")" ]
+	[ "$(grep -c '^not ok' "$log")" -eq "$(wc -w <<<"$KVM_SELFTESTS")" ]
 	grep -q '^uvsim-run: done violations=0' "$log"
 	echo "none passes if its guest does not run"
 	boot_kvm_selftests kvm-selftests 120 run

@@ -246,6 +246,8 @@ bool uvsim_irq_due(const struct gcpu *g);
 struct gvm *uvsim_find_vm(struct gmap *gmap, u64 asce, u64 conf_handle);
 void uvsim_call_vm(u64 conf_handle, void (*call)(struct gvm *vm, void *arg), void *arg);
 void uvsim_pages_change(struct gmap *gmap, unsigned long start, unsigned long end);
+void uvsim_entry_changes(u64 table, u64 abs);
+void uvsim_tables_end(u64 asce);
 struct gvcpu *uvsim_find_vcpu(struct gvm *vm, struct kvm_s390_sie_block *sie);
 void uvsim_collect_vms(void);
 
@@ -263,6 +265,7 @@ u64 uvsim_g_asce(const struct gcpu *g, bool fetch);
 void uvsim_vm_drop_pages(struct gvm *vm);
 void uvsim_vm_revalidate(struct gvm *vm);
 void uvsim_vm_unmap(struct gvm *vm, u64 start, u64 end);
+void uvsim_vm_unmap_entry(struct gvm *vm, u64 table, u64 abs);
 struct gchunk *uvsim_vm_chunk(struct gvm *vm, u64 abs);
 
 static inline int uvsim_g_read(struct gcpu *g, u64 va, void *buf, unsigned int len)

@@ -88,6 +88,16 @@ void uvsim_vm_unmap(struct gvm *vm, u64 start, u64 end)
 	}
 }
 
+/* The same for the page at @abs, if it is by the page table at the address @table */
+void uvsim_vm_unmap_entry(struct gvm *vm, u64 table, u64 abs)
+{
+	struct gchunk *c = uvsim_vm_chunk(vm, abs);
+
+	lockdep_assert_held(&vm->lock);
+	if (c && (c->ste_value & ~0x7ffUL) == table)
+		page_unmap(vm, &c->page[abs >> PAGE_SHIFT & 0xff]);
+}
+
 /*
  * A memory slot that goes or comes changes a segment table entry, and nobody is
  * told. So look at each entry to SIE.

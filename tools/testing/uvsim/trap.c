@@ -172,10 +172,177 @@ int uvsim_watch_gmaps(bool on)
 	return 0;
 }
 
+static bool purge(struct pt_regs *regs, u8 *insn)
+{
+	return false;
+}
+#else
+/*
+ * The page tables of guests are KVM's own, and it tells nobody when it changes them.
+ * But it purges what CPUs have translated by them, as it has to: by IPTE for a page,
+ * and by IDTE when there is an end to all of them. TCG knows these instructions, but
+ * not of worlds. So in the text of KVM they are changed into something that traps,
+ * and are executed here, after what worlds have by that entry is gone. Who changes
+ * an entry has its lock bit, so it is not used again before it is changed.
+ */
+#include <linux/module.h>
+#include <asm/stacktrace.h>
+
+#if IS_BUILTIN(CONFIG_KVM) && !defined(MODULE)
+extern u8 kvm_s390_pv_make_secure[], kvm_s390_faultin_gfn[];
+#endif
+
+#define PGSTE_PCL_BIT	0x0080000000000000UL
+#define PGSTE_IN_BIT	0UL	/* all changes are told */
+
+#define OP_IPTE		0xb221
+#define OP_IDTE		0xb98e
+#define IDTE_BY_ASCE	0x800
+
+static struct {
+	u8 *insn;	/* begins with 0 now, as no instruction does */
+	u16 opcode;
+} purges[16];
+
+static unsigned int nr_purges;
+
+/* The tables are known by the ASCE alone */
+struct gmap *uvsim_host_gmap(struct pt_regs *regs, u64 *asce)
+{
+	struct stack_frame *frame = (struct stack_frame *)regs->gprs[15];
+
+	if (!nr_purges) {
+		uvsim_complain("it is not known where this KVM purges TLBs, so guests do not run");
+		return NULL;
+	}
+	*asce = frame->sie_guest_asce;
+	return (struct gmap *)*asce;
+}
+
+void uvsim_hold_gmap(struct gmap *gmap)
+{
+}
+
+/* See uvsim_tables_end() */
+bool uvsim_gmap_gone(struct gmap *gmap)
+{
+	return !gmap;
+}
+
+void uvsim_release_gmap(struct gmap *gmap)
+{
+}
+
+/* Kernel code is nothing but instructions, so that each one shows where the next is. */
+static u8 *next_purge(u8 *text, u8 *end)
+{
+	for (; text < end - 4; text += *text < 0x40 ? 2 : *text < 0xc0 ? 4 : 6) {
+		if (*(u16 *)text == OP_IPTE || *(u16 *)text == OP_IDTE)
+			return text;
+	}
+	return NULL;
+}
+
+static void trap_purges(u8 *text, u8 *end)
+{
+	bool ipte = false, idte = false;
+	static const u8 none;
+	unsigned int n = 0;
+
+	while ((text = next_purge(text, end)) && n < ARRAY_SIZE(purges)) {
+		purges[n].insn = text;
+		purges[n].opcode = *(u16 *)text;
+		ipte |= purges[n].opcode == OP_IPTE;
+		idte |= purges[n].opcode == OP_IDTE;
+		n++;
+		text += 4;
+	}
+	if (text || !ipte || !idte)
+		return;		/* not the KVM that we know */
+	WRITE_ONCE(nr_purges, n);
+	smp_wmb();	/* who traps finds it */
+	while (n--)
+		write_text(purges[n].insn, &none, 1);
+}
+
+static void release_purges(void)
+{
+	u8 first;
+
+	for (; nr_purges; nr_purges--) {
+		first = purges[nr_purges - 1].opcode >> 8;
+		write_text(purges[nr_purges - 1].insn, &first, 1);
+	}
+}
+
+static int module_changes(struct notifier_block *nb, unsigned long state, void *data)
+{
+	struct module *mod = data;
+	u8 *text = mod->mem[MOD_TEXT].base;
+
+	if (strcmp(mod->name, "kvm"))
+		return NOTIFY_DONE;
+	/* the linkage table in front of the code has addresses, too */
+	if (state == MODULE_STATE_COMING)
+		trap_purges(text + mod->arch.plt_offset + mod->arch.plt_size,
+			    text + mod->mem[MOD_TEXT].size);
+	else if (state == MODULE_STATE_GOING)
+		nr_purges = 0;
+	return NOTIFY_OK;
+}
+
+static struct notifier_block module_nb = {
+	.notifier_call = module_changes,
+};
+
+/* Shall uvsim_entry_changes() and uvsim_tables_end() be called? */
+int uvsim_watch_gmaps(bool on)
+{
+	if (!on) {
+		unregister_module_notifier(&module_nb);
+		release_purges();
+		return 0;
+	}
+#if IS_BUILTIN(CONFIG_KVM) && !defined(MODULE)
+	/* what KVM has between these two is about page tables */
+	trap_purges(kvm_s390_pv_make_secure, kvm_s390_faultin_gfn);
+#endif
+	return register_module_notifier(&module_nb);
+}
+
+/* IPTE or IDTE of KVM? Then it is done. */
+static bool purge(struct pt_regs *regs, u8 *insn)
+{
+	/* set before anything of the text was changed */
+	unsigned int i, n = READ_ONCE(nr_purges);
+	u64 r1, r2, r3;
+
+	for (i = 0; i < n && purges[i].insn != insn; i++)
+		;
+	if (i == n)
+		return false;
+	r3 = regs->gprs[insn[2] >> 4];
+	r1 = regs->gprs[insn[3] >> 4];
+	r2 = regs->gprs[insn[3] & 0xf];
+	if (purges[i].opcode == OP_IPTE) {
+		uvsim_entry_changes(r1 & ~0x7ffUL, r2 & PAGE_MASK);
+		asm volatile("	ipte	%0,%1,0,0\n" : : "a" (r1), "a" (r2) : "memory");
+	} else if (r2 & IDTE_BY_ASCE) {
+		uvsim_tables_end(r3);
+		asm volatile("	idte	0,%1,%0\n" : : "a" (r2), "a" (r3) : "cc", "memory");
+	} else {
+		uvsim_complain("IDTE of KVM for one entry");
+	}
+	regs->psw.addr = (unsigned long)insn + 4;
+	return true;
+}
+#endif
+
 /*
  * The page table entry, if it allows the access. From now on it is not changed
- * before uvsim_pages_change() was called. Never waits for the lock bit: who holds
- * it may wait for us. G_AGAIN, or G_HOST if the host has to do something first.
+ * before uvsim_pages_change() or uvsim_entry_changes() was called. Never waits for
+ * the lock bit: who holds it may wait for us. G_AGAIN, or G_HOST if the host has to
+ * do something first.
  */
 int uvsim_watch_pte(u64 *ptep, bool write, u64 *value)
 {
@@ -193,36 +360,6 @@ int uvsim_watch_pte(u64 *ptep, bool write, u64 *value)
 	smp_store_release(pgstep, pgste);
 	return rc;
 }
-#else
-/* The page tables of guests are KVM's own, which has nobody to tell of a change */
-struct gmap *uvsim_host_gmap(struct pt_regs *regs, u64 *asce)
-{
-	return NULL;
-}
-
-void uvsim_hold_gmap(struct gmap *gmap)
-{
-}
-
-bool uvsim_gmap_gone(struct gmap *gmap)
-{
-	return true;
-}
-
-void uvsim_release_gmap(struct gmap *gmap)
-{
-}
-
-int uvsim_watch_gmaps(bool on)
-{
-	return -EOPNOTSUPP;
-}
-
-int uvsim_watch_pte(u64 *ptep, bool write, u64 *value)
-{
-	return G_HOST;
-}
-#endif
 
 /*
  * Where a program interruption counts as the guest's. True: the kernel goes on at
@@ -254,7 +391,14 @@ u8 *uvsim_host_lowcore(void)
 
 void uvsim_host_facilities(u64 *list)
 {
-	memcpy(list, uvsim_host_lowcore() + 0xf00, 16 * sizeof(u64));
+	unsigned int nr;
+
+	/* each kernel has its list somewhere else */
+	memset(list, 0, 16 * sizeof(u64));
+	for (nr = 0; nr < 16 * 64; nr++) {
+		if (test_facility(nr))
+			list[nr / 64] |= 1UL << (63 - nr % 64);
+	}
 }
 
 /* Does the CPU have the guest's floating point and vector registers? */
@@ -296,6 +440,8 @@ static int uvsim_die(struct notifier_block *nb, unsigned long event, void *data)
 			uvsim_enter_sie(sd, regs);
 		return NOTIFY_STOP;
 	}
+	if (purge(regs, (u8 *)insn))
+		return NOTIFY_STOP;
 	if (ilc == 6 && insn[0] >> 8 == 0xee) {
 		spin_lock_irqsave(&uvsim_lock, flags);
 		uvsim_nr_plo++;

@@ -4,7 +4,7 @@
  *
  * A VM is found by the gmap that it runs on. Nobody tells us when a gmap goes, so
  * we have a reference, look from time to time, and let go then. Called by run.c,
- * and by the kernel when it changes a page table entry that has the notify bit.
+ * and by the kernel, or trap.c for it, when it changes a page table entry.
  */
 #include <linux/kvm_host.h>
 #include <linux/slab.h>
@@ -163,12 +163,45 @@ void uvsim_pages_change(struct gmap *gmap, unsigned long start, unsigned long en
 	spin_unlock(&vms_lock);
 }
 
+/*
+ * The same where the host does not say which VM it is: the entry for the page at
+ * @abs in the page table at the absolute address @table, and the host has its lock
+ */
+void uvsim_entry_changes(u64 table, u64 abs)
+{
+	struct gvm *vm;
+
+	spin_lock(&vms_lock);
+	list_for_each_entry(vm, &vms, list) {
+		spin_lock(&vm->lock);
+		uvsim_vm_unmap_entry(vm, table, abs);
+		spin_unlock(&vm->lock);
+	}
+	spin_unlock(&vms_lock);
+}
+
+/* The host is going to free the tables. No CPU enters SIE with them any more. */
+void uvsim_tables_end(u64 asce)
+{
+	struct gvm *vm;
+
+	spin_lock(&vms_lock);
+	list_for_each_entry(vm, &vms, list) {
+		if (vm->asce == asce)
+			vm->gmap = NULL;	/* not to be found again */
+	}
+	spin_unlock(&vms_lock);
+}
+
 int uvsim_start_vms(void)
 {
 	int ret = uvsim_alloc_worlds();
 
-	if (!ret)
-		uvsim_watch_gmaps(true);
+	if (ret)
+		return ret;
+	ret = uvsim_watch_gmaps(true);
+	if (ret)
+		uvsim_free_worlds();
 	return ret;
 }
 

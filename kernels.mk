@@ -170,7 +170,7 @@ AS_IS_XFAILS_mainline := $(filter-out $(outlives) dumping.refused_teardown%,$(AS
 KVM_SELFTESTS_mainline := sync_regs_test resets user_operexec
 UNSET_mainline := CONFIG_PROC_SYSCTL
 # KVM selftests that the test kselftest leaves out: the guests of nearly all would have to
-# run, which guests do not with this kernel, and nobody has tried the last three. Where
+# run, which takes sie=run (see KVM_SELFTESTS), and nobody has tried the last three. Where
 # this is empty there is no such test.
 KSELFTEST_SKIPS_mainline := demand_paging_test dirty_log_test guest_print_test irqfd_test \
 	kvm_page_table_test set_memory_region_test memslot_modification_stress_test \

@@ -40,12 +40,14 @@ export KVM_SELFTESTS TOOLS_SUITES TOOLS_PACKAGES VMM_SUITES VMM_PACKAGES HWKIT_S
 export KIT REPEAT RELOADS KERNELS BENCH_KERNEL BENCH_QEMU_MIN QEMU_MIN QEMU_SUITES QEMU_PACKAGES
 unexport TREE
 
-.PHONY: help demo picture check hwkit mutants mutants-by-rule coverage stress check-all bench bench-dump lint docs kernel series dist dev refresh apply update clean distclean
+.PHONY: help demo shell crash picture check hwkit mutants mutants-by-rule coverage stress check-all bench bench-dump lint docs kernel series dist dev refresh apply update clean distclean
 .NOTPARALLEL:
 
 help:
 	@echo 'make demo              a Linux runs and crashes in a protected VM; dump it on a patched $(KERNEL)'
 	@echo '                       kernel, decrypt the dump with zgetdump, find the bug with crash'
+	@echo 'make shell             a shell on the console of a protected Linux, to play with and to crash'
+	@echo 'make crash             open the dump of the last make shell, or make demo; DUMP=FILE'
 	@echo 'make check             every test; ends with "N passed, N failed, N skipped"'
 	@echo 'make check-all         the same on all kernels: $(KERNELS)'
 	@echo 'make mutants           does the selftest see the defects it is there for'
@@ -79,6 +81,15 @@ help:
 
 demo:
 	@scripts/demo
+
+shell:
+	@scripts/shell
+
+# with the kernel of the same story
+DUMP ?= $(firstword $(wildcard $(addprefix build/demo/,shell/owner/decrypted.elf live/owner/decrypted.elf)))
+crash:
+	$(if $(DUMP),,$(error there is no dump: make shell or make demo makes one))
+	@scripts/crash $(dir $(DUMP))../vmlinux $(DUMP)
 
 picture:
 	@scripts/picture

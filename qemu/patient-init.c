@@ -3,7 +3,7 @@
  * PID 1 of the Linux that crashes in make demo. It logs the secret of its ramdisk,
  * where its console does not show it, lets two processes work, and then gives the
  * kernel the order that it dies of; with "orders" on the command line it takes
- * orders from its console instead.
+ * orders from its console instead, and with "shell" a shell does.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -141,6 +141,11 @@ int main(void)
 		auditor();
 	if (strstr(cmdline, "orders"))
 		take_orders();
+	if (strstr(cmdline, "shell")) {
+		/* without line editing, of which a console of lines is not capable */
+		execl("/bin/sh", "sh", "-c", "cat | sh -i", (char *)NULL);
+		give_up("/bin/sh");
+	}
 	sleep(1);
 	put("/dev/kmsg", "patient: alice pays carol, who has no account\n");
 	put("/proc/ledger", "pay alice carol 100");

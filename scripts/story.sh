@@ -33,7 +33,8 @@ make_keys() {
 	openssl rand -out owner/cck.bin 32
 }
 
-# make_patient: owner/initrd for the Linux that crashes
+# make_patient: owner/initrd for the Linux that crashes, with what is in ramdisk as well
+ramdisk=()
 make_patient() {
 	local pack="$patient/usr/gen_init_cpio"
 	mkdir -p "$BUILD/guest/patient"
@@ -45,7 +46,8 @@ make_patient() {
 	printf '%s' "$secret" >owner/secret
 	printf '%s\n' "dir /dev 755 0 0" "nod /dev/console 600 0 0 c 5 1" "dir /proc 755 0 0" \
 		"file /init patient-init 755 0 0" "file /secret owner/secret 400 0 0" \
-		"file /patient-mod.ko $BUILD/guest/patient/patient-mod.ko 644 0 0" >patient.spec
+		"file /patient-mod.ko $BUILD/guest/patient/patient-mod.ko 644 0 0" \
+		${ramdisk[@]+"${ramdisk[@]}"} >patient.spec
 	"$pack" patient.spec >owner/initrd
 }
 

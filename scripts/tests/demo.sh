@@ -114,3 +114,39 @@ demo_verdict() {
 	not_sealed 'page 0 of the journal' bad.journal host/console.log
 	rm -f bad.*
 }
+
+# make shell, by somebody who types: what the shell says, and the dump of its Linux
+demo_shell() {
+	local typed=$BUILD/shell secret said
+	rm -rf "$typed"
+	mkdir -p "$typed"
+	mkfifo "$typed/keys"
+	secret=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+	said=$typed/said
+	SECRET=$secret MEMORY='' "$TOP/scripts/shell" <"$typed/keys" >"$said" 2>&1 &
+	exec 9>"$typed/keys"
+	# says TEXT: sooner or later; what has ended says no more
+	says() {
+		while ! grep -qF -- "$1" "$said"; do
+			kill -0 $! 2>/dev/null || { cat "$said"; echo "it has not said: $1"; return 1; }
+			sleep 0.5
+		done
+	}
+	says '~ # '
+	# the shell's own words, not the echo of what was typed
+	# shellcheck disable=SC2016  # for that shell
+	echo 'echo $((6 * 7)): $(cat /secret)' >&9
+	says "42: $secret"
+	echo 'uname -m; ls /bin | wc -l' >&9
+	says s390x
+	echo 'echo pay alice carol 100 >/proc/ledger' >&9
+	wait $! || { cat "$said"; return 1; }
+	exec 9>&-
+	tail -n 5 "$said"
+	cd "$BUILD/demo/shell"
+	grep -aqF "$secret" owner/decrypted.elf
+	grep -aqF "$secret" host/guest.dump && return 1
+	printf '%s\n' "bt > $PWD/crash.bt" quit >crash.cmds
+	make -s --no-print-directory -C "$TOP" crash <crash.cmds >crash.out
+	grep execute_order crash.bt
+}

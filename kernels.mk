@@ -60,16 +60,14 @@ because = $(addsuffix ~$(1),$(2))
 # states of the vcpus (W15), which VMMs may have got used to;
 XFAILS_6.1 := vm.info_leaves_cpu_state_to_kvm~vm_runs
 # INIT and COMPLETE wait for a busy Ultravisor, signal or not (W17), as nobody could
-# know afterwards whether there is a dump;
+# know afterwards whether there is a dump, and all commands for others that do;
 XFAILS_6.1 += $(call because,child_kill,owner.sigkill_ends_init_of_a_busy_ultravisor \
 	owner.sigkill_ends_complete_of_a_busy_ultravisor \
 	uvc.init.killed_halfway_with_shared_memory \
-	uvc.complete.killed_halfway_with_shared_memory)
+	uvc.complete.killed_halfway_with_shared_memory \
+	dumping.complete_that_waits_for_others_can_be_killed)
 # others get kvm->lock each 4 blocks only, however slow the Ultravisor is;
 XFAILS_6.1 += big.vm_ioctls_and_stor_state_do_not_wait_for_each_other~waited
-# structures and completion data are copied with kvm->lock, as for all PV commands;
-slow_copy := dumping.slow_buffer_of_complete_and_slow_structure_hold_up_nobody~wait_done
-XFAILS_6.1 += $(slow_copy)
 # and commands that are not installed are for the Ultravisor to refuse (W16).
 not_installed := qui.no_init_call.capability_is_off_or_right~rc_untouched~violations \
 	$(call because,dump_init,$(addprefix qui.,$(addsuffix .capability_is_off_or_right, \
@@ -112,7 +110,9 @@ AS_IS_XFAILS_6.1 += big.stor_state_takes_little_memory~least \
 		$(addprefix uvc.,$(addsuffix .killed_halfway_with_shared_memory, \
 			init stor_state cpu complete))) \
 	big.vm_ioctls_do_not_wait_for_all_of_stor_state~sim_calls \
-	dumping.slow_buffer_of_stor_state_holds_up_nobody~wait_done $(slow_copy) \
+	dumping.complete_that_waits_for_others_can_be_killed~held \
+	$(call because,wait_done,dumping.slow_buffer_of_stor_state_holds_up_nobody \
+		dumping.slow_buffer_of_complete_and_slow_structure_hold_up_nobody) \
 	$(call because,s->ret,big.disable_ends_stor_state \
 		big.complete_ends_stor_state big.next_dump_does_not_revive_stor_state) \
 	$(call because,wait_done,big.two_threads_can_share_the_work \

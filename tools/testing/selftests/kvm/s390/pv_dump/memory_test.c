@@ -431,13 +431,44 @@ static bool waits_in_kvm(pid_t pid)
 /* The UV call of KVM_PV_UNSHARE_ALL, which holds kvm->lock for as long as it is busy */
 #define UVC_UNSHARE_ALL	0x0340
 
-/* COMPLETE waits for others, once it has read its structure: a fatal signal ends it. */
-static void killed_while_others_hold_the_lock(struct __test_metadata *_metadata, struct vm *vm,
-					      struct slow *slow, uint8_t *buf)
+TEST_F(dumping, slow_buffer_of_complete_and_slow_structure_hold_up_nobody)
 {
+	struct kvm_s390_pv_dmp dmp = { .subcmd = KVM_PV_DUMP_COMPLETE };
+	struct kvm_pv_cmd cmd = { .cmd = KVM_PV_DUMP };
+	struct slow slow, slow_dmp;
+	struct dump d;
+
+	if (no_sim(_metadata))
+		return;
+	if (slow_alloc(&slow) || slow_alloc(&slow_dmp))
+		SKIP(return, "no userfaultfd");
+	/* what is read is zero, which is INIT: there is a dump already */
+	cmd.data = (uintptr_t)slow_dmp.page;
+	others_get_through(_metadata, &self->vm, &slow_dmp, &cmd, -EINVAL);
+
+	ASSERT_EQ(0, sim_set_registers(&self->vm, &d));
+	ASSERT_EQ(0, dump_alloc(&self->vm, &d));
+	ASSERT_EQ(0, dump_cpu(&self->vm, 0, d.cpu[0]));
+	ASSERT_EQ(0, dump_cpu(&self->vm, 1, d.cpu[1]));
+	ASSERT_EQ(0, dump_stor(&self->vm, d.meta, d.meta_len, 0));
+	cmd.data = (uintptr_t)&dmp;
+	dmp.buff_addr = (uintptr_t)slow.page;
+	dmp.buff_len = self->vm.len.dump_config_finalize_len;
+	others_get_through(_metadata, &self->vm, &slow, &cmd, 0);
+	memcpy(d.compl, slow.page, dmp.buff_len);
+	EXPECT_EQ(0, dump_verify(&self->vm, &d));
+	EXPECT_TRUE(vm_runs(&self->vm, 0));
+	close(slow.fd);
+	close(slow_dmp.fd);
+}
+
+/* COMPLETE waits for others, once it has read its structure: a fatal signal ends it. */
+TEST_F(dumping, complete_that_waits_for_others_can_be_killed)
+{
+	struct vm *vm = &self->vm;
 	struct kvm_s390_pv_dmp dmp = {
 		.subcmd = KVM_PV_DUMP_COMPLETE,
-		.buff_addr = (uintptr_t)buf,
+		.buff_addr = (uintptr_t)self->buf,
 		.buff_len = vm->len.dump_config_finalize_len,
 	};
 	struct kvm_pv_cmd unshare = { .cmd = KVM_PV_UNSHARE_ALL };
@@ -449,27 +480,32 @@ static void killed_while_others_hold_the_lock(struct __test_metadata *_metadata,
 	uint8_t *page = calloc(1, PAGE);
 	char *stack = malloc(STACK_LEN);
 	bool held, waits = false;
+	struct slow slow;
 	pid_t pid;
 
+	if (no_sim(_metadata))
+		return;
+	if (slow_alloc(&slow))
+		SKIP(return, "no userfaultfd");
 	ASSERT_TRUE(page && stack);
 	memcpy(page, &dmp, sizeof(dmp));
 	copy.src = (uintptr_t)page;
-	copy.dst = (uintptr_t)slow->page;
-	complete.data = (uintptr_t)slow->page;
+	copy.dst = (uintptr_t)slow.page;
+	complete.data = (uintptr_t)slow.page;
 	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=1 busy=0x7fffffff cc=3 delay_us=1000",
 			       UVC_UNSHARE_ALL));
 	/* of another process with the same memory, so that the VM stays */
 	pid = clone(call_of_a_process, stack + STACK_LEN, CLONE_VM | SIGCHLD, &killed);
 	ASSERT_LT(0, pid);
 	/* it reads its structure, and has to take the lock once more afterwards */
-	EXPECT_TRUE(slow_touched(slow));
+	EXPECT_TRUE(slow_touched(&slow));
 	EXPECT_EQ(0, pthread_create(&other.thread, NULL, call_fn, &other));
 	while (sim_hits() < 1 && now() < end)
 		sleep_ms(1);
 	held = sim_hits() >= 1;
 	EXPECT_TRUE(held);
 	if (held) {
-		EXPECT_EQ(0, xioctl(slow->fd, UFFDIO_COPY, &copy));
+		EXPECT_EQ(0, xioctl(slow.fd, UFFDIO_COPY, &copy));
 		while (!waits && now() < end) {
 			sleep_ms(1);
 			waits = waits_in_kvm(pid);
@@ -486,40 +522,7 @@ static void killed_while_others_hold_the_lock(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, sim_calls(UVC_COMPLETE));
 	free(page);
 	free(stack);
-}
-
-TEST_F(dumping, slow_buffer_of_complete_and_slow_structure_hold_up_nobody)
-{
-	struct kvm_s390_pv_dmp dmp = { .subcmd = KVM_PV_DUMP_COMPLETE };
-	struct kvm_pv_cmd cmd = { .cmd = KVM_PV_DUMP };
-	struct slow slow, slow_dmp, slow_killed;
-	struct dump d;
-
-	if (no_sim(_metadata))
-		return;
-	if (slow_alloc(&slow) || slow_alloc(&slow_dmp) || slow_alloc(&slow_killed))
-		SKIP(return, "no userfaultfd");
-	/* what is read is zero, which is INIT: there is a dump already */
-	cmd.data = (uintptr_t)slow_dmp.page;
-	others_get_through(_metadata, &self->vm, &slow_dmp, &cmd, -EINVAL);
-
-	killed_while_others_hold_the_lock(_metadata, &self->vm, &slow_killed, self->buf);
-
-	ASSERT_EQ(0, sim_set_registers(&self->vm, &d));
-	ASSERT_EQ(0, dump_alloc(&self->vm, &d));
-	ASSERT_EQ(0, dump_cpu(&self->vm, 0, d.cpu[0]));
-	ASSERT_EQ(0, dump_cpu(&self->vm, 1, d.cpu[1]));
-	ASSERT_EQ(0, dump_stor(&self->vm, d.meta, d.meta_len, 0));
-	cmd.data = (uintptr_t)&dmp;
-	dmp.buff_addr = (uintptr_t)slow.page;
-	dmp.buff_len = self->vm.len.dump_config_finalize_len;
-	others_get_through(_metadata, &self->vm, &slow, &cmd, 0);
-	memcpy(d.compl, slow.page, dmp.buff_len);
-	EXPECT_EQ(0, dump_verify(&self->vm, &d));
-	EXPECT_TRUE(vm_runs(&self->vm, 0));
 	close(slow.fd);
-	close(slow_dmp.fd);
-	close(slow_killed.fd);
 }
 
 int main(int argc, char **argv)

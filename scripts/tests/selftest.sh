@@ -16,9 +16,9 @@ boot_selftest() {
 # All of it once more where every access, lock and allocation is watched. There
 # are fault injection and lockdep as well, so the tests that need them may not skip;
 # those that look at free memory may, as KASAN keeps it back. Races are other ones each
-# time, so these boot anew each time. vcpu_walk_test and random_test take many minutes of
-# CPU time here, which is for make stress WATCH=debug.
-boot_debug() { # BOOT-FUNCTION NAME [-v]: the races, or all but them
+# time, so these boot anew each time. The walks through all states and random calls take
+# many minutes here: they are for make stress WATCH=debug.
+boot_debug() { # BOOT-FUNCTION NAME GREP-OPTION...: which programs
 	local debug debug_module debug_test
 	debug=$("$TOP/scripts/kernel" debug)
 	debug_module=$(build_module "$debug")
@@ -33,7 +33,7 @@ boot_debug() { # BOOT-FUNCTION NAME [-v]: the races, or all but them
 		"${debug_test[@]}" <<-EOF
 		swap /dev/ram0
 		$load
-		$(selftest timeout=1400 | grep -vE '^tap (vcpu_walk|random)_test ' | grep ${3:+"$3"} '^tap race_test ')
+		$(selftest timeout=1400 | grep "${@:3}")
 	EOF
 }
 

@@ -51,12 +51,12 @@ must(bool ok, const char *fmt, ...)
  */
 static inline void default_signals(void)
 {
-	static const int sigs[] = { SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGXFSZ };
+	static const int sigs[] = { SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGXFSZ, 0 };
+	const int *sig;
 	sigset_t none;
-	size_t i;
 
-	for (i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
-		must(signal(sigs[i], SIG_DFL) != SIG_ERR, "signal %d", sigs[i]);
+	for (sig = sigs; *sig; sig++)
+		must(signal(*sig, SIG_DFL) != SIG_ERR, "signal %d", *sig);
 	sigemptyset(&none);
 	must(!sigprocmask(SIG_SETMASK, &none, NULL), "sigprocmask");
 }

@@ -51,7 +51,8 @@ must(bool ok, const char *fmt, ...)
  */
 static inline void default_signals(void)
 {
-	static const int sigs[] = { SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGXFSZ, 0 };
+	static const int sigs[] = { SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGXFSZ,
+				    0 };
 	const int *sig;
 	sigset_t none;
 

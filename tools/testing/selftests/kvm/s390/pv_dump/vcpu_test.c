@@ -50,6 +50,25 @@ TEST_F(pv, init_makes_running_vcpus_leave)
 	EXPECT_TRUE(vm_runs(vm, 0));
 }
 
+/*
+ * Vcpu 0 in an enabled wait in KVM_RUN, and nothing that would end it. Entries to SIE
+ * before that one.
+ */
+static long start_waiting(struct __test_metadata *_metadata, struct vm *vm, struct runner *r)
+{
+	long sie;
+
+	ASSERT_EQ(0, sim_write("script", "pv icpt=0x1c"));
+	sie = sim_sie();
+	ASSERT_EQ(0, runner_start(r, vm, 0));
+	while (sim_sie() == sie)
+		sleep_ms(1);
+	sleep_ms(50);
+	ASSERT_EQ(sie + 1, sim_sie());
+	ASSERT_FALSE(wait_done(&r->done, 0));
+	return sie;
+}
+
 TEST_F(pv, init_makes_waiting_vcpus_leave)
 {
 	struct vm *vm = &self->vm;
@@ -58,15 +77,7 @@ TEST_F(pv, init_makes_waiting_vcpus_leave)
 
 	if (no_sim(_metadata))
 		return;
-	/* an enabled wait, and nothing that would end it */
-	ASSERT_EQ(0, sim_write("script", "pv icpt=0x1c"));
-	sie = sim_sie();
-	ASSERT_EQ(0, runner_start(&r, vm, 0));
-	while (sim_sie() == sie)
-		sleep_ms(1);
-	sleep_ms(50);
-	ASSERT_EQ(sie + 1, sim_sie());
-	ASSERT_FALSE(wait_done(&r.done, 0));
+	sie = start_waiting(_metadata, vm, &r);
 	ASSERT_EQ(0, dump_init(vm));
 	EXPECT_TRUE(runner_join(&r, LONG_ENOUGH * 1000))
 		TH_LOG("the vcpu is still in KVM_RUN");
@@ -83,19 +94,14 @@ TEST_F(pv, an_interrupt_ends_the_wait_of_a_vcpu)
 {
 	struct kvm_s390_interrupt stop = { .type = KVM_S390_SIGP_STOP };
 	struct vm *vm = &self->vm;
-	double end = now() + LONG_ENOUGH;
 	struct runner r;
+	double end;
 	long sie;
 
 	if (no_sim(_metadata))
 		return;
-	ASSERT_EQ(0, sim_write("script", "pv icpt=0x1c"));
-	sie = sim_sie();
-	ASSERT_EQ(0, runner_start(&r, vm, 0));
-	while (sim_sie() == sie)
-		sleep_ms(1);
-	sleep_ms(50);
-	ASSERT_EQ(sie + 1, sim_sie());
+	sie = start_waiting(_metadata, vm, &r);
+	end = now() + LONG_ENOUGH;
 	/* no dump: it is for the interrupt alone that it wakes up */
 	ASSERT_EQ(0, xioctl(vm->cpu[0], KVM_S390_INTERRUPT, &stop));
 	while (sim_sie() == sie + 1 && now() < end)

@@ -85,8 +85,8 @@ demo:
 shell:
 	@scripts/shell
 
-# with the kernel of the same story
-DUMP ?= $(firstword $(wildcard $(addprefix build/demo/,shell/owner/decrypted.elf live/owner/decrypted.elf)))
+# with the kernel of the same story; a DUMP of the environment is somebody else's
+DUMP = $(firstword $(wildcard $(addprefix build/demo/,shell/owner/decrypted.elf live/owner/decrypted.elf)))
 crash:
 	$(if $(DUMP),,$(error there is no dump: make shell or make demo makes one))
 	@scripts/crash $(dir $(DUMP))../vmlinux $(DUMP)

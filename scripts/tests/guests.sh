@@ -9,7 +9,8 @@ build_kvm_selftests() {
 	local O=$1 kvm=$1/source/tools/testing/selftests/kvm dir=$BUILD/guest/kvm-${1##*/} name
 	local arch=s390x lib make src
 	need KVM_SELFTESTS
-	mkdir -p "$dir"
+	# by these flags, of this file
+	anew "$dir" "$TOP/scripts/tests/guests.sh"
 	[ -e "$kvm/$arch" ] || arch=s390
 	make=$kvm/Makefile.kvm
 	[ -e "$make" ] || make=$kvm/Makefile

@@ -37,6 +37,34 @@ lint_sorted() {
 	sed -n '/^packages=(/,/^)/s/^\t//p' "$TOP/scripts/setup" | sort -uc
 }
 
+# What VMMs may take over says so in each file, and all else is the kernel's license: as
+# COPYING has it, with the texts that it names, and as the installed files have it.
+lint_licenses() {
+	local f want got n=0 dir=tools/kvm/pvdump
+	cd "$TOP"
+	for f in "$dir" LICENSES/LGPL-2.1.txt LICENSES/BSD-2-Clause.txt LGPL-2.1 BSD-2-Clause; do
+		grep -qF "$f" COPYING
+	done
+	[ -s LICENSES/LGPL-2.1.txt ]
+	[ -s LICENSES/BSD-2-Clause.txt ]
+	tracked >"$lint/licensed"
+	while IFS= read -r -d '' f; do
+		case $f in
+		# the license itself, patches of the kernel's files, and what has no such line there
+		COPYING | LICENSES/* | patches/* | MAINTAINERS | Documentation/ABI/* | *README | \
+			*README.md | *.svg | *.gitignore | */pv_dump/config | \
+			*/pv_dump/settings | scripts/mutants-equivalent) continue ;;
+		"$dir"/* | Documentation/virt/kvm/s390/*.c) want='(LGPL-2.1 OR BSD-2-Clause)' ;;
+		*) want=GPL-2.0-only ;;
+		esac
+		got=$(head -n 3 "$f" | sed -nE 's|.*SPDX-License-Identifier: ([^*]*[^* ]).*|\1|p')
+		[ "$got" = "$want" ] || { echo "$f: ${got:-no license}, not $want"; return 1; }
+		n=$((n + 1))
+	done <"$lint/licensed"
+	[ "$n" -gt 200 ]
+	echo "$n files"
+}
+
 # The files that scripts/check reads share their names: the last one would win.
 lint_functions_once() {
 	cd "$TOP/scripts"

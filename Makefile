@@ -19,6 +19,7 @@ endif
 SUITE := $(SUITE_$(KERNEL))
 PACKAGE := $(PACKAGE_$(KERNEL))
 SOURCE := $(SOURCE_$(KERNEL))
+OLDER := $(OLDER_$(KERNEL))
 UNSET := $(UNSET_$(KERNEL))
 HAS_DUMP := $(HAS_DUMP_$(KERNEL))
 # yes if the series of this kernel is applied: there is one, and it is wanted
@@ -38,6 +39,7 @@ PATHS := $(foreach k,$(KERNELS),$(addprefix $(k):,$(PATHS_$(k))))
 export CACHE BUILD KERNEL KERNEL_SRC SUITE PACKAGE SOURCE SKIPS XFAILS UNSET HAS_DUMP SERIES AS_IS PATHS UPDATE ONLY
 export KVM_SELFTESTS TOOLS_SUITES TOOLS_PACKAGES VMM_SUITES VMM_PACKAGES HWKIT_SUITES HWKIT_PACKAGES KSELFTEST_SKIPS
 export KIT REPEAT RELOADS KERNELS BENCH_KERNEL BENCH_QEMU_MIN QEMU_MIN QEMU_SUITES QEMU_PACKAGES
+export NEWEST_QEMU_SUITES NEWEST_QEMU_PACKAGES OLDER
 unexport TREE
 
 .PHONY: help demo shell crash picture check hwkit mutants mutants-by-rule coverage stress check-all bench bench-dump lint docs kernel series dist dev refresh apply update clean distclean

@@ -9,6 +9,8 @@ SUITE_5.10 := bullseye-security
 PACKAGE_5.10 := linux-source-5.10
 # Debian's source package, which the series has to go on, too
 SOURCE_5.10 := linux
+# An older point release, on which the series has to go as well
+OLDER_5.10 := bullseye
 # Tests that may skip on this kernel, by name, separated by blanks.
 SKIPS_5.10 := vm.sysfs_tells_what_info_tells \
 	dumping.failing_allocations_and_copies_lose_nothing \
@@ -181,6 +183,16 @@ KSELFTEST_SKIPS_mainline := demand_paging_test dirty_log_test guest_print_test i
 QEMU_MIN_mainline := 10
 QEMU_SUITES := bookworm-backports
 QEMU_PACKAGES := qemu-system-s390x qemu-system-data
+# The newest QEMU that there is, as the machine for a test: with all that it needs, as
+# the machine may have an older C library.
+NEWEST_QEMU_SUITES := trixie-backports trixie trixie-security
+NEWEST_QEMU_PACKAGES := libaio1t64 libatomic1 libblkid1 libbpf1 libc6 libcap2 libcapstone5 \
+	libelf1t64 libffi8 libfuse3-4 libgcc-s1 libglib2.0-0t64 libgmp10 libgnutls30t64 \
+	libhogweed6t64 libibverbs1 libidn2-0 libjpeg62-turbo libmount1 libnettle8t64 \
+	libnl-3-200 libnl-route-3-200 libnuma1 libp11-kit0 libpcre2-8-0 libpixman-1-0 \
+	libpng16-16t64|libpng16-16 librdmacm1t64 libsasl2-2 libseccomp2 libselinux1 libslirp0 \
+	libssl3t64|libssl3 libtasn1-6 libudev1 libunistring5 liburing2 libvdeplug2t64 \
+	libzstd1 qemu-system-data qemu-system-s390x zlib1g
 
 # zgetdump and crash for s390x with the libraries they need, run by
 # qemu-s390x-static, and the shell of the test machine in make demo. The suites

@@ -117,6 +117,22 @@ use_qemu() {
 	export QEMU="$root/usr/bin/qemu-system-s390x -L $root/usr/share/qemu"
 }
 
+# use_newest_qemu: the newest one, with the C library that it was built for
+use_newest_qemu() {
+	local root packages loader libraries
+	need NEWEST_QEMU_SUITES
+	need NEWEST_QEMU_PACKAGES
+	read -ra packages <<<"$NEWEST_QEMU_PACKAGES"
+	root=$(DEB_ARCH=$(dpkg --print-architecture) deb_root newest-qemu "$NEWEST_QEMU_SUITES" "${packages[@]}")
+	loader=$(find "$root/usr" -name 'ld-linux*.so.*' | sort | head -n 1)
+	libraries=$(find "$root/usr/lib" -name libc.so.6 -printf %h -quit)
+	if [ -z "$loader" ] || [ -z "$libraries" ]; then
+		die "there is no C library in $root"
+	fi
+	export QEMU="$loader --library-path $libraries $root/usr/bin/qemu-system-s390x"
+	QEMU+=" -L $root/usr/share/qemu"
+}
+
 # pack O OUT STEPS [GUESTPATH=FILE...]: OUT is the initramfs
 pack() {
 	local O=$1 out=$2 steps=$3 f

@@ -107,6 +107,43 @@ lint_each_patch() {
 	} | cached "each-patch-$1" each_patch "$1"
 }
 
+# older_base: all of the series on $source, compiled like each patch
+older_base() {
+	local p
+	sed -nE 's/^(VERSION|PATCHLEVEL|SUBLEVEL) = //p' "$source/Makefile" | paste -sd .
+	full_tree "$work/tree"
+	configure
+	objects m >"$work/base" 2>&1 || { cat "$work/base"; return 1; }
+	warnings "$work/tree" <"$work/base" >"$work/base.warnings"
+	for p in "$series"/*.patch; do
+		apply_patch "$work/tree" "$p"
+	done
+	kmk olddefconfig
+	objects m >"$work/now" 2>&1 || { cat "$work/now"; return 1; }
+	warnings "$work/tree" <"$work/now" | comm -13 "$work/base.warnings" - >"$work/new"
+	[ ! -s "$work/new" ] || { cat "$work/new"; return 1; }
+}
+
+# Another point release than the one that the series was made on: git am takes it, and
+# what comes back from there is what went in.
+lint_older_base() {
+	local deb=$CACHE/deb/$PACKAGE-older lint=$lint/older newest=$source source KERNEL_SRC
+	"$TOP/scripts/fetch" "$deb" "$OLDER" all "$PACKAGE"
+	KERNEL_SRC=$deb/$PACKAGE.tar.xz
+	[ -s "$KERNEL_SRC" ] || {
+		dpkg-deb --fsys-tarfile "$deb"/*.deb |
+			tar -xO "./usr/src/$PACKAGE.tar.xz" >"$KERNEL_SRC.part"
+		mv "$KERNEL_SRC.part" "$KERNEL_SRC"
+	}
+	export KERNEL_SRC
+	source=$("$TOP/scripts/kernel" source)
+	! cmp -s "$newest/Makefile" "$source/Makefile" || { echo "that is no older one"; return 1; }
+	mkdir -p "$lint"
+	lint_git_am
+	lint_round_trip
+	{ cat "$series"/*.patch "$TOP/arch/s390/configs/uvsim.config"; } | cached older-base older_base
+}
+
 # The kernel side stands alone: without the simulator, the tools and the tests, and
 # with or without the documents.
 without_kit() {

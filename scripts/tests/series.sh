@@ -33,8 +33,9 @@ lint_round_trip() {
 	local f
 	rm -rf "$lint/repo"
 	"$TOP/scripts/refresh" "$lint/git" "$lint/repo"
-	# another point release than the one that the series was made on has other blobs
-	diff -r -x cover-letter ${KERNEL_SRC:+-I '^index [0-9a-f]*\.\.'} \
+	# another point release than the one that the series was made on has other blobs,
+	# and lines elsewhere
+	diff -r -x cover-letter ${KERNEL_SRC:+-I '^index [0-9a-f]*\.\.' -I '^@@ -[0-9,]* +[0-9,]* @@'} \
 		"$stored" "$lint/repo/patches/$KERNEL"
 	created_by_series | while read -r f; do
 		f=$(home "$f")

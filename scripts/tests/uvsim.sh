@@ -18,6 +18,22 @@ boot_conformance() {
 	EOF
 }
 
+# boot_newest_qemu: the newest QEMU as the machine. All calls, and one whole dump.
+boot_newest_qemu() {
+	use_newest_qemu
+	# shellcheck disable=SC2086  # a command with options
+	$QEMU --version | head -n 1
+	boot newest-qemu "$patched" "-t 300 -m 3G" /uvsim.ko="$module" \
+		/uvsim_test.ko="${module%.ko}_test.ko" "${test[@]}" <<-EOF
+		swap /dev/ram0
+		insmod /uvsim_test.ko
+		$load
+		tap uvsim-conformance timeout=280 -- cat /sys/kernel/debug/uvsim_test/conformance
+		rmmod uvsim_test
+		$(selftest timeout=280 | grep '^tap dump_test ')
+	EOF
+}
+
 # boot_reload NAME O MODULE TIMES [OPTIONS]: nothing of uvsim remains when it has
 # gone, and it does not go while it is used. Not by QEMU 7.2, which executes what was at
 # an address before the module that is there now: in one thread each time if modules

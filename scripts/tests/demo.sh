@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2164  # variables of others; lib.sh has set -e
-# Sourced by scripts/check: make demo IMAGE=, with images as users have them, and
-# whether the verdict of make demo depends on what it says.
+# Sourced by scripts/check: make demo, also with IMAGE=, images as users have them, and
+# whether its verdict depends on what it says.
+
+# demo_of GUEST: make demo as it is, or of another kind of guest
+demo_of() { env GUEST="$1" IMAGE= MEMORY= "$TOP/scripts/demo"; }
 
 # demo_yours IMAGE CCK [KEY]: what the demo says goes to $yours/log
 demo_yours() {
@@ -83,7 +86,7 @@ asks_crash() {
 demo_verdict() {
 	local at phys byte
 	. "$TOP/scripts/story.sh"
-	[ -s "$BUILD/demo/live/owner/journal" ] || env GUEST= IMAGE= MEMORY= "$TOP/scripts/demo"
+	[ -s "$BUILD/demo/live/owner/journal" ] || demo_of ''
 	cd "$BUILD/demo/live"
 	cck=owner/cck.bin
 	seals_right owner/journal host/console.log

@@ -134,9 +134,57 @@ cached() {
 	wait $! || rc=$?
 	cat "$work/log"
 	[ "$rc" -ne 0 ] || {
-		sed "1i $(date '+of %F %R')" "$work/log" >"$work/mark"
+		{ date '+of %F %R'; cat "$work/log"; } >"$work/mark"
 		mv "$work/mark" "$mark"
 	}
 	rm -rf "$work"
 	return $rc
+}
+
+# t_once NAME INPUTS COMMAND...: one test, cached; INPUTS is a function that prints all
+# that it depends on beside what cached knows. For what is the same each time.
+t_once() { t "$1" once "$@"; }
+once() { "$2" | cached "$1" "${@:3}"; }
+
+# content_of PREFIX...: modes and contents of the project's files whose names begin so
+content_of() {
+	local f prefix files=()
+	cd "$TOP"
+	while IFS= read -rd '' f; do
+		for prefix; do
+			# one that was removed is still in the index
+			[[ ! -e $f || $f != "$prefix"* ]] || files+=("$f")
+		done
+	done < <(tracked | sort -z)
+	[ ${#files[@]} -gt 0 ]
+	stat -c '%a %n' "${files[@]}"
+	cat "${files[@]}"
+}
+
+# INPUTS of tests that boot: kernels, modules, programs, scripts
+in_machines() {
+	local f
+	for f in "$patched" ${base:+"$base"}; do
+		cat "$f/arch/s390/boot/bzImage"
+		find "$f/arch/s390/kvm" -name '*.ko' -exec cat {} +
+	done
+	for f in "$module" "${module%.ko}_test.ko" ${base_module:+"$base_module"} "${test[@]#*=}" \
+		"$tools/pvdump" "$tools/seimg" "$tools/dumpcmp"; do
+		cat "$f"
+	done
+	echo "$SKIPS ${XFAILS:-} ${AS_IS:-} ${PATCHED:-}"
+	# packages of the VMM and of the tools
+	(cd "$CACHE/deb" && find . -name '*.deb' | sort)
+	in_scripts
+	content_of hwkit/ tools/kvm/
+}
+
+# of tests of the scripts themselves, with what they are tried on
+in_scripts() {
+	content_of Makefile kernels.mk .ci/ qemu/ scripts/ "patches/$KERNEL/"
+}
+
+# of tests that take the series elsewhere
+in_series() {
+	cat "$series"/* "$TOP"/scripts/{apply,series,refresh}
 }

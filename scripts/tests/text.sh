@@ -9,6 +9,12 @@ lint_shellcheck() {
 		xargs shellcheck -x -P SCRIPTDIR
 }
 
+# INPUTS of that for t_once
+in_shell() {
+	content_of scripts/ hwkit/ qemu/ .ci/ tools/
+	shellcheck --version
+}
+
 lint_codespell() {
 	cd "$TOP"
 	tracked | grep -zvE '^(COPYING|patches/.*[.]patch$)' | xargs -0 codespell -L fpr,inout,parm,sie

@@ -40,6 +40,20 @@ make_images() {
 	cd "$TOP"
 }
 
+# check_tools VARIABLE=...: their own tests, on this machine
+check_tools() {
+	make -C "$TOP/tools/kvm/pvdump" O="$tools" CROSS_COMPILE="$CROSS-" "$@" check
+}
+
+# INPUTS of these for t_once
+in_tools() {
+	content_of tools/kvm/ Documentation/virt/kvm/s390/ scripts/zgetdump kernels.mk
+	cat "$base/usr/include/linux/kvm.h" "$patched/usr/include/linux/kvm.h"
+	find "$CACHE/deb/tools" -name '*.deb' | sort
+	clang --version
+	dpkg-query -W 'libssl*' 'libelf*' 'zlib1g*'
+}
+
 # Everything that can go wrong for the user of pvdump: the right exit status, a
 # message that names the trouble, nothing left behind.
 boot_tools() {
@@ -175,7 +189,7 @@ flip() {
 	local dump=host/guest.dump bad=$BUILD/flip/dump at byte
 	mkdir -p "$BUILD/flip"
 	[ -s "$BUILD/demo/image/owner/decrypted.elf" ] ||
-		env GUEST=image IMAGE= MEMORY= "$TOP/scripts/demo"
+		demo_of image
 	cd "$BUILD/demo/image"
 	decrypted_right "$dump"
 	part() { readelf -lSW "$dump" | sed -nE "s/^.* ?$1 +$2 *([0-9a-fx]+) .*/\\1/p"; }

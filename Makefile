@@ -42,7 +42,7 @@ export KIT REPEAT RELOADS KERNELS BENCH_KERNEL BENCH_QEMU_MIN QEMU_MIN QEMU_SUIT
 export NEWEST_QEMU_SUITES NEWEST_QEMU_PACKAGES OLDER
 unexport TREE
 
-.PHONY: help demo shell crash picture check hwkit mutants mutants-by-rule coverage stress check-all bench bench-dump lint docs kernel series dist dev refresh apply update clean distclean
+.PHONY: help demo shell crash picture check hwkit mutants mutants-by-rule coverage stress fuzz check-all bench bench-dump lint docs kernel series dist dev refresh apply update clean distclean
 .NOTPARALLEL:
 
 help:
@@ -51,11 +51,13 @@ help:
 	@echo 'make shell             a shell on the console of a protected Linux, to play with and to crash'
 	@echo 'make crash             open the dump of the last make shell, or make demo; DUMP=FILE'
 	@echo 'make check             every test; ends with "N passed, N failed, N skipped"'
+	@echo '                       WATCH=debug: the tests on the debug kernel'
 	@echo 'make check-all         the same on all kernels: $(KERNELS)'
 	@echo 'make mutants           does the selftest see the defects it is there for'
 	@echo 'make mutants-by-rule   does it see those that rules make; SECONDS=600 SEED=N: a sample'
 	@echo 'make coverage          lines of the series and of the tools that no test runs'
 	@echo 'make stress            search for what goes wrong; SECONDS=600 SEED=N PART=I/N WATCH=debug'
+	@echo 'make fuzz              bad input for each reader of the tools; SECONDS=60 each'
 	@echo 'make bench             instructions of the dump calls, beside those of mainline'
 	@echo 'make bench-dump        instructions of whole dumps by pvdump, beside those of QEMU'
 	@echo 'make lint              the tests of the series and the scripts alone'
@@ -96,6 +98,7 @@ crash:
 picture:
 	@scripts/picture
 
+check: export WATCH := $(WATCH)
 check:
 	@scripts/check
 
@@ -128,6 +131,10 @@ stress: export PART := $(PART)
 stress: export WATCH := $(WATCH)
 stress:
 	@scripts/stress $(SECONDS)
+
+fuzz:
+	@scripts/setup
+	@$(MAKE) -s --no-print-directory -C tools/kvm/pvdump O=$(BUILD)/tools $(if $(SECONDS),SECONDS=$(SECONDS)) fuzz
 
 docs:
 	@scripts/setup

@@ -62,12 +62,11 @@ because = $(addsuffix ~$(1),$(2))
 # states of the vcpus (W15), which VMMs may have got used to;
 XFAILS_6.1 := vm.info_leaves_cpu_state_to_kvm~vm_runs
 # INIT and COMPLETE wait for a busy Ultravisor, signal or not (W17), as nobody could
-# know afterwards whether there is a dump, and all commands for others that do;
+# know afterwards whether there is a dump;
 XFAILS_6.1 += $(call because,child_kill,owner.sigkill_ends_init_of_a_busy_ultravisor \
 	owner.sigkill_ends_complete_of_a_busy_ultravisor \
 	uvc.init.killed_halfway_with_shared_memory \
-	uvc.complete.killed_halfway_with_shared_memory \
-	dumping.complete_that_waits_for_others_can_be_killed)
+	uvc.complete.killed_halfway_with_shared_memory)
 # others get kvm->lock each 4 blocks only, however slow the Ultravisor is;
 XFAILS_6.1 += big.vm_ioctls_and_stor_state_do_not_wait_for_each_other~waited
 # and commands that are not installed are for the Ultravisor to refuse (W16).

@@ -474,7 +474,8 @@ static void get_plain(struct gcpu *g, struct pt_regs *regs)
 	g->mask = sie->gpsw.mask;
 	g->addr = sie->gpsw.addr;
 	memcpy(g->cr, sie->gcr, sizeof(g->cr));
-	g->prefix = (u32)sie->prefix << 13;
+	/* not by KVM's bit field, which begins at another bit since Linux 7.x */
+	g->prefix = ((struct uvsim_sd *)sie)->prefix & UVSIM_SD_PREFIX;
 	g->cputm = sie->cputm;
 	g->ckc = sie->ckc;
 	g->pp = sie->pp;

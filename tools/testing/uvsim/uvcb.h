@@ -420,7 +420,8 @@ SIZE(stor_entry, 16);
  */
 struct uvsim_sd {
 	u32 cpuflags;
-	u8  reserved04[0xc];
+	u32 prefix;		/* with other things, see UVSIM_SD_PREFIX */
+	u8  reserved08[8];
 	u64 cpu_handle;
 	u64 conf_handle;
 	u32 prog20;
@@ -441,8 +442,10 @@ struct uvsim_sd {
 };
 
 #define UVSIM_SD_STOP		0x04000000U	/* cpuflags: asked to stop */
+#define UVSIM_SD_PREFIX		0x7fffe000U	/* prefix: as the register has it */
 
 AT(sd, cpuflags, 0x00);
+AT(sd, prefix, 0x04);
 AT(sd, cpu_handle, 0x10);
 AT(sd, conf_handle, 0x18);
 AT(sd, prog20, 0x20);

@@ -136,7 +136,8 @@ static int privileged(struct world *w, u16 pic)
 	if (rc)
 		return rc;
 	uvsim_count_insn(insn);
-	if ((insn[0] & 0xff0f) == 0xc800 && pic != 0x13)
+	/* special operation, too: the CPU is in problem state, the guest need not be */
+	if ((insn[0] & 0xff0f) == 0xc800)
 		return uvsim_mvcos(g, insn);
 	if (pic == 1) {
 		/* what is an instruction for the guest, but not for this CPU */

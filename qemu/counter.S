@@ -11,6 +11,7 @@
 #define FIRST	0x200000
 #define SECOND	0x300000
 #define RESULT	0x400000
+#define PREFIX	0x600000
 
 	.section .text
 	.org	0x10000
@@ -30,6 +31,17 @@ begin:
 	lghi	%r0,3
 	.insn	s,0xb2b00000,8(%r8)	/* stfle */
 	stnsm	40(%r8),0xff
+	/* what is the guest's own: TOD programmable register, prefix */
+	lghi	%r0,0x4321
+	sckpf
+	stcke	80(%r8)
+	llgh	%r4,94(%r8)
+	stg	%r4,48(%r8)
+	llilf	%r3,PREFIX
+	st	%r3,64(%r8)
+	spx	64(%r8)
+	stpx	68(%r8)
+	stg	%r0,0x1ff0
 	lghi	%r2,0
 	llilf	%r6,FIRST
 	llilf	%r7,SECOND

@@ -106,6 +106,13 @@ boot_guests() {
 		poll $uvsim/sie instruction b202
 		DUMP /share/counter.2
 	EOF
+	guest_scenario plain-counter <<-EOF
+		poll $uvsim/sie instruction b202
+		DUMP /share/plain.1
+		write $uvsim/sie reset
+		poll $uvsim/sie instruction b202
+		DUMP /share/plain.2
+	EOF
 	guest_scenario plain-linux <<-EOF
 		event GUEST_PANICKED
 	EOF
@@ -122,12 +129,15 @@ boot_guests() {
 		echo "copy /counter.key $uvsim/header_keys"
 		echo "copy /linux.key $uvsim/header_keys"
 		guest_qemu counter 16 1 "$pv -kernel /counter.se"
+		echo "write $uvsim/sie reset"
+		guest_qemu plain-counter 16 1 "-machine s390-ccw-virtio -kernel /counter"
 		guest_qemu plain-linux 64 2 "-machine s390-ccw-virtio -kernel /linux -initrd /initrd -append console=ttyS0"
 		guest_qemu pv-linux 64 2 "$pv -kernel /linux.se"
 	} | boot guests "$patched" "-t 900 -m 2G -d $guests/share" /uvsim.ko="$module" \
 		/linux="$patched/arch/s390/boot/bzImage" /initrd="$guests/initrd" \
 		/counter.se="$guests/counter.se" /counter.key="$guests/counter.key" \
 		/linux.se="$guests/linux.se" /linux.key="$guests/linux.key" \
+		/counter="$guests/counter" /plain-counter.qmp="$guests/plain-counter.qmp" \
 		/counter.qmp="$guests/counter.qmp" /plain-linux.qmp="$guests/plain-linux.qmp" \
 		/pv-linux.qmp="$guests/pv-linux.qmp" "${files[@]}"
 }
@@ -145,11 +155,14 @@ elf_words() {
 
 # counted NAME: what the registers in the dump say, if memory says the same
 counted() {
-	local elf=$guests/$1.elf notes load psw first second
+	local elf=$guests/$1.elf notes head load psw first second
 	notes=$((16#$(readelf -lW "$elf" | awk '$1 == "NOTE" { print substr($2, 3) }')))
 	load=$((16#$(readelf -lW "$elf" | awk '$1 == "LOAD" { print substr($2, 3); exit }')))
-	# behind NT_PRPSINFO: NT_PRSTATUS, where it has the PSW, then the registers
-	mapfile -t psw < <(elf_words "$elf" $((notes + 0x9c + 0x14 + 112)) 5)
+	# zgetdump writes NT_PRPSINFO (3) first
+	head=$(elf_words "$elf" $((notes + 4)) 1)
+	[ "${head:8}" != 00000003 ] || notes=$((notes + 0x14 + 16#${head:0:8}))
+	# NT_PRSTATUS: behind its head and 112 bytes the PSW, then the registers
+	mapfile -t psw < <(elf_words "$elf" $((notes + 0x14 + 112)) 5)
 	count=$((16#${psw[4]}))
 	first=$((16#$(elf_words "$elf" $((load + 0x200000)) 1)))
 	second=$((16#$(elf_words "$elf" $((load + 0x300000)) 1)))
@@ -166,21 +179,50 @@ guest_symbol() {
 	"$CROSS-nm" "$BUILD/guest/counter.elf" | awk -v name="$1" '$3 == name { print $1 }'
 }
 
-guests_run() {
-	local count before at_first at_second secret log load
-	boot_guests
+# counts_on NAME: two dumps of a counting guest, NAME.1.elf and NAME.2.elf
+counts_on() {
+	local n count before at_first at_second
 	at_first=$(guest_symbol first)
 	at_second=$(guest_symbol second)
 	for n in 1 2; do
-		guest_decrypt counter.$n
-		counted counter.$n
+		counted "$1.$n"
 		[ "$count" -gt "${before:-0}" ]
 		before=$count
 	done
-	# what the guest sees of itself: no problem state, no masks of a host, facility 158
-	load=$((16#$(readelf -lW "$guests/counter.2.elf" | awk '$1 == "LOAD" { print substr($2, 3); exit }')))
-	[ "$(elf_words "$guests/counter.2.elf" $((load + 0x400000)) 1)" = 0000000180000000 ]
-	[ $((16#$(elf_words "$guests/counter.2.elf" $((load + 0x400018)) 1) >> 33 & 1)) -eq 1 ]
+}
+
+# guest_word NAME ADDRESS: 8 bytes that the guest has at that absolute address
+guest_word() {
+	local load
+	load=$((16#$(readelf -lW "$guests/$1.elf" | awk '$1 == "LOAD" { print substr($2, 3); exit }')))
+	elf_words "$guests/$1.elf" $((load + $2)) 1
+}
+
+# saw NAME ADDRESS WORD
+saw() {
+	local word
+	word=$(guest_word "$1" "$2")
+	[ "$word" = "$3" ] || { echo "$1: at $2 it has $word, not $3"; return 1; }
+}
+
+guests_run() {
+	local n name secret log
+	boot_guests
+	for n in 1 2; do
+		guest_decrypt counter.$n
+		ln -s "share/plain.$n" "$guests/plain.$n.elf"
+	done
+	for name in counter plain; do
+		counts_on $name
+		# no problem state, no masks of a host
+		saw $name.2 0x400000 0000000180000000
+		# what it has set: TOD programmable register, prefix
+		saw $name.2 0x400030 0000000000004321
+		saw $name.2 0x400040 0060000000600000
+		saw $name.2 0x601ff0 0000000000004321
+	done
+	# facility 158
+	[ $((16#$(guest_word counter.2 0x400018) >> 33 & 1)) -eq 1 ]
 	for log in plain-linux pv-linux; do
 		grep -a 'guest: ' "$guests/share/$log.log"
 		grep -aq 'Brought up 1 node, 2 CPUs' "$guests/share/$log.log"

@@ -170,6 +170,7 @@ struct gcpu {
 	u64 cr[16];
 	u32 prefix;
 	u64 cputm, ckc, epoch, pp;
+	u16 todpr;
 	u64 since;		/* host TOD at which cputm was right */
 	u16 ilc;
 	u64 teid;
@@ -222,6 +223,18 @@ enum { WORLD_LEAVE = -1, WORLD_RESUME, WORLD_RELOAD };
 static inline void uvsim_store_crs(u64 *cr)
 {
 	asm volatile("	stctg	0,15,0(%0)\n" : : "a" (cr) : "memory");
+}
+
+/* Sets the TOD programmable register of this CPU; what it was */
+static inline u16 uvsim_swap_todpr(u16 todpr)
+{
+	u16 clock[8];
+
+	asm volatile("	stcke	%0\n"
+		"	lgr	0,%1\n"
+		"	sckpf\n"
+		: "=Q" (clock) : "d" ((u64)todpr) : "0", "cc");
+	return clock[7];
 }
 
 /* world.S */

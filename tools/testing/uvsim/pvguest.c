@@ -531,6 +531,11 @@ static int instruction(struct gcpu *g, u16 *insn)
 		return diagnose(g, insn);
 	}
 	switch (insn[0]) {
+	case 0x0107:	/* SCKPF */
+		if (g->r[0] & 0xffff0000)
+			return 6;
+		uvsim_swap_todpr(g->r[0]);
+		return G_DONE;
 	case 0xb202:	/* STIDP */
 		if (a & 7)
 			return 6;

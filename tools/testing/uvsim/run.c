@@ -324,14 +324,18 @@ static void use_lowcore(struct world *w, u8 *lc)
 static void enter_world(struct world *w)
 {
 	u8 *lc = uvsim_host_lowcore();
+	u16 todpr;
 
 	memcpy(w->lc + 0x200, lc + 0x200, LC_OWN_START - 0x200);
 	memcpy(w->lc + LC_OWN_END, lc + LC_OWN_END, 0x1200 - LC_OWN_END);
 	*(struct world **)(w->lc + LC_WORLD) = w;
 	use_lowcore(w, lc);
+	/* STCKE shows it to problem state */
+	todpr = uvsim_swap_todpr(w->g.todpr);
 	WRITE_ONCE(w->inside, true);
 	uvsim_world_enter(w);
 	WRITE_ONCE(w->inside, false);
+	w->g.todpr = uvsim_swap_todpr(todpr);
 	use_lowcore(w, w->lowcore);
 }
 
@@ -480,6 +484,7 @@ static void get_plain(struct gcpu *g, struct pt_regs *regs)
 	g->cputm = sie->cputm;
 	g->ckc = sie->ckc;
 	g->pp = sie->pp;
+	g->todpr = sie->todpr;
 }
 
 static void put_plain(struct gcpu *g, struct pt_regs *regs)
@@ -495,6 +500,7 @@ static void put_plain(struct gcpu *g, struct pt_regs *regs)
 	sie->cputm = g->cputm;
 	sie->ckc = g->ckc;
 	sie->pp = g->pp;
+	sie->todpr = g->todpr;
 }
 
 static void get_protected(struct gcpu *g)
@@ -509,6 +515,7 @@ static void get_protected(struct gcpu *g)
 	g->cputm = regs->timer;
 	g->ckc = regs->todcmp;
 	g->pp = 0;
+	g->todpr = regs->todpr;
 }
 
 static void put_protected(struct gcpu *g)
@@ -522,6 +529,7 @@ static void put_protected(struct gcpu *g)
 	regs->prefix = g->prefix;
 	regs->timer = g->cputm;
 	regs->todcmp = g->ckc;
+	regs->todpr = g->todpr;
 	uvsim_pv_show_psw(g);
 }
 

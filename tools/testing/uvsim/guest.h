@@ -117,6 +117,7 @@ struct raise {
 	u64 psw[2];
 	u64 data[2];
 	u64 cr0, cr0_open;
+	u8 *in_sie;		/* byte that becomes 1 */
 };
 
 /* A vcpu, by its state description */
@@ -333,7 +334,7 @@ bool uvsim_gmap_gone(struct gmap *gmap);
 void uvsim_release_gmap(struct gmap *gmap);
 int uvsim_watch_gmaps(bool on);
 int uvsim_watch_pte(u64 *ptep, bool write, u64 *value);
-bool uvsim_in_sie(unsigned long *addr);
+bool uvsim_in_sie(unsigned long *addr, u8 **flag);
 unsigned long uvsim_host_space(void);
 u8 *uvsim_host_lowcore(void);
 void uvsim_host_facilities(u64 *list);

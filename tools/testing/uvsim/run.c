@@ -37,6 +37,7 @@ static_assert(offsetof(struct world, hstack) == 0x120);
 static_assert(offsetof(struct world, hspace) == 0x128);
 static_assert(offsetof(struct raise, data) == 0x10);
 static_assert(offsetof(struct raise, cr0) == 0x20);
+static_assert(offsetof(struct raise, in_sie) == 0x30);
 
 u64 uvsim_cpu_timer(const struct gcpu *g)
 {
@@ -452,7 +453,7 @@ static void raise(struct world *w, struct pt_regs *regs)
 	r->psw[1] = regs->psw.addr;
 	switch (w->raise) {
 	case RAISE_PGM:
-		w->g.vcpu->raised = uvsim_in_sie((unsigned long *)&r->psw[1]);
+		w->g.vcpu->raised = uvsim_in_sie((unsigned long *)&r->psw[1], &r->in_sie);
 		r->data[0] = (u64)(4 << 16 | w->g.fault_code) << 32;
 		r->data[1] = w->g.fault | 0x400;
 		break;

@@ -363,14 +363,20 @@ int uvsim_watch_pte(u64 *ptep, bool write, u64 *value)
 
 /*
  * Where a program interruption counts as the guest's. True: the kernel goes on at
- * sie_exit then, and that is before the SIE of ours.
+ * sie_exit then, and that is before the SIE of ours. @flag: the byte that has to be 1.
+ * With that any interruption is one of SIE, so it must be the very next.
  */
-bool uvsim_in_sie(unsigned long *addr)
+bool uvsim_in_sie(unsigned long *addr, u8 **flag)
 {
-	*addr = (unsigned long)&sie_exit - 16;
-#ifndef CIF_FPU	/* since then the address does not matter */
-	current_thread_info()->sie = 1;
+#ifdef CIF_FPU	/* the address alone matters */
+	static u8 any;
+	u8 *in_sie = &any;
+#else
+	u8 *in_sie = &current_thread_info()->sie;
 #endif
+
+	*addr = (unsigned long)&sie_exit - 16;
+	*flag = in_sie;
 	return sie_insn;
 }
 

@@ -30,6 +30,7 @@
 #define R_DATA		0x10
 #define R_CR0		0x20
 #define R_CR0_OPEN	0x28
+#define R_IN_SIE	0x30
 
 	.text
 
@@ -121,6 +122,8 @@ SYM_CODE_START_NOALIGN(uvsim_raise_pgm)
 	RAISE	0x150,0x1d0,0x8c,4
 	mvc	0xa8(8,%r0),R_DATA+8(%r14)
 	lctlg	%c0,%c0,R_CR0(%r14)
+	lg	%r14,R_IN_SIE(%r14)
+	mvi	0(%r14),1
 	lpswe	0x1d0(%r0)
 SYM_CODE_END(uvsim_raise_pgm)
 

@@ -54,7 +54,7 @@ help:
 	@echo '                       WATCH=debug: the tests on the debug kernel'
 	@echo 'make check-all         the same on all kernels: $(KERNELS)'
 	@echo 'make mutants           does the selftest see the defects it is there for'
-	@echo 'make mutants-by-rule   does it see those that rules make; SECONDS=600 SEED=N: a sample'
+	@echo 'make mutants-by-rule   does it see those that rules make; COUNT=60 or SECONDS=600, SEED=N: a sample'
 	@echo 'make coverage          lines of the series and of the tools that no test runs'
 	@echo 'make stress            search for what goes wrong; SECONDS=600 SEED=N PART=I/N WATCH=debug'
 	@echo 'make fuzz              bad input for each reader of the tools; SECONDS=60 each'
@@ -119,6 +119,7 @@ mutants:
 
 mutants-by-rule: export SEED := $(SEED)
 mutants-by-rule: export LANES := $(LANES)
+mutants-by-rule: export COUNT := $(COUNT)
 mutants-by-rule:
 	@scripts/mutants-by-rule $(SECONDS)
 

@@ -13,17 +13,20 @@ boot_selftest() {
 	EOF
 }
 
+# make_debug: what those below boot, in front of lanes that would build it twice
+make_debug() {
+	debug=$("$TOP/scripts/kernel" debug)
+	debug_module=$(build_module "$debug")
+	debug_test=$(build_test "$debug")
+	mapfile -t debug_test <<<"$debug_test"
+}
+
 # All of it once more where every access, lock and allocation is watched. There
 # are fault injection and lockdep as well, so the tests that need them may not skip;
 # those that look at free memory may, as KASAN keeps it back. Races are other ones each
 # time, so these boot anew each time. The walks through all states and random calls take
 # many minutes here: they are for make stress WATCH=debug.
 boot_debug() { # BOOT-FUNCTION NAME GREP-OPTION...: which programs
-	local debug debug_module debug_test
-	debug=$("$TOP/scripts/kernel" debug)
-	debug_module=$(build_module "$debug")
-	debug_test=$(build_test "$debug")
-	mapfile -t debug_test <<<"$debug_test"
 	SKIPS=${SKIPS/dumping.failing_allocations_and_copies_lose_nothing}
 	SKIPS=${SKIPS/big.at_most_four_calls_in_a_row_with_the_lock}
 	SKIPS+=" dumping.memory_of_each_command_is_given_back"

@@ -67,9 +67,6 @@ boot_reload() {
 }
 
 boot_reload_debug() {
-	local debug debug_module
-	debug=$("$TOP/scripts/kernel" debug)
-	debug_module=$(build_module "$debug")
 	append="debug_pagealloc=on" boot_reload reload-debug "$debug" "$debug_module" \
 		"${RELOADS:-10}" "-t 3000 -D"
 }

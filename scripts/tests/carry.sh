@@ -137,6 +137,13 @@ carry_plain() {
 
 # The real thing: Debian's source package, all of its patches, then ours
 debian_source() {
+	debian_tree "$1"
+	configure
+	objects y
+}
+
+# debian_tree DIR: the package of DIR in $work/tree, all of that done to it
+debian_tree() {
 	local deb=$1
 	mkdir "$work/tree"
 	tar -C "$work/tree" --strip-components=1 --no-same-owner -xf "$deb"/*.orig.tar.xz
@@ -153,8 +160,6 @@ debian_source() {
 	quilt --quiltrc=- pop -a -q >"$work/quilt"
 	quilt --quiltrc=- push -a -q --fuzz=0 >"$work/quilt"
 	[ "$(quilt --quiltrc=- applied | wc -l)" -eq "$(grep -c "^[^#]" debian/patches/series)" ]
-	configure
-	objects y
 }
 
 carry_debian_source() {
@@ -165,4 +170,28 @@ carry_debian_source() {
 		cat "$TOP/arch/s390/configs/uvsim.config"
 		(cd "$deb" && sha256sum -- *)
 	} | cached debian-source debian_source "$deb"
+}
+
+# That package with a test more, by Debian's own runner, on this machine
+debian_autopkgtest() {
+	local test
+	debian_tree "$1"
+	mkdir -p debian/tests
+	for test in "$TOP"/.ci/debian/tests/*; do
+		[ "${test##*/}" = control ] || cp "$test" debian/tests/
+	done
+	{ echo; cat "$TOP/.ci/debian/tests/control"; } >>debian/tests/control
+	autopkgtest --test-name=pv-dump --no-built-binaries --output-dir="$work/out" "$work/tree" \
+		-- null
+	grep -E '^pv-dump +PASS$' "$work/out/summary"
+	grep -c '^built [a-z_]*_test$' "$work/out/pv-dump-stdout"
+}
+
+carry_autopkgtest() {
+	local deb=$CACHE/deb/$PACKAGE-orig
+	"$TOP/scripts/fetch" "$deb" "$SUITE" source "$SOURCE"
+	{
+		cat "$series"/*.patch "$TOP"/scripts/{apply,series} "$TOP"/.ci/debian/tests/*
+		(cd "$deb" && sha256sum -- *)
+	} | cached debian-autopkgtest debian_autopkgtest "$deb"
 }

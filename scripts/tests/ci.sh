@@ -23,6 +23,33 @@ ci_part() {
 	EOF
 }
 
+# What KernelCI is told is of one piece, and is what the test kselftest does. Whether it
+# is what KernelCI takes nobody can say here: no schema of it is to be had.
+ci_kernelci() {
+	/usr/bin/python3 - "$TOP/.ci/kernelci.yml" <<-'EOF'
+		import sys, yaml
+		config = yaml.safe_load(open(sys.argv[1]))
+		assert set(config) == {"platforms", "jobs", "scheduler"}
+		jobs, platforms = config["jobs"], config["platforms"]
+		seen = set()
+		for entry in config["scheduler"]:
+		    job = jobs[entry["job"]]
+		    seen.add(entry["job"])
+		    event = entry["event"]
+		    if job["kind"] == "kbuild":
+		        assert event["kind"] == "checkout"
+		        assert job["params"]["fragments"] == ["kselftest"]
+		        assert job["params"]["defconfig"] == "defconfig"
+		    else:
+		        assert jobs[event["name"]]["kind"] == "kbuild" and event["result"] == "pass"
+		        assert job["params"]["collection"] == "kvm"
+		        for name in entry["platforms"]:
+		            assert platforms[name]["arch"] == jobs[event["name"]]["params"]["arch"]
+		            assert platforms[name]["context"]["extra_kernel_args"] == "uvsim=on"
+		assert seen == set(jobs), set(jobs) - seen
+	EOF
+}
+
 # ci_make TEXT STATUS: what stands in for make, which would run all tests, this one too
 ci_make() {
 	cat >"$lint/ci/bin/make" <<-EOF
@@ -39,6 +66,7 @@ ci_make() {
 # has been run before.
 ci_definitions() {
 	local f script kernel n=0
+	ci_kernelci
 	rm -rf "$lint/ci"
 	mkdir -p "$lint/ci/bin"
 	for f in .github/workflows/check.yml .gitlab-ci.yml; do

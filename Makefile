@@ -32,12 +32,13 @@ QEMU_MIN := $(QEMU_MIN_$(KERNEL))
 KVM_SELFTESTS := $(KVM_SELFTESTS_$(KERNEL))
 # with the series, as it is what brings our tests
 KSELFTEST_SKIPS := $(if $(SERIES),$(KSELFTEST_SKIPS_$(KERNEL)))
+KCOV := $(KCOV_$(KERNEL))
 BENCH_QEMU_MIN := $(QEMU_MIN_$(BENCH_KERNEL))
 # of all kernels, as make apply finds out by itself which series a tree needs
 PATHS := $(foreach k,$(KERNELS),$(addprefix $(k):,$(PATHS_$(k))))
 
 export CACHE BUILD KERNEL KERNEL_SRC SUITE PACKAGE SOURCE SKIPS XFAILS UNSET HAS_DUMP SERIES AS_IS PATHS UPDATE ONLY
-export KVM_SELFTESTS TOOLS_SUITES TOOLS_PACKAGES VMM_SUITES VMM_PACKAGES HWKIT_SUITES HWKIT_PACKAGES KSELFTEST_SKIPS
+export KVM_SELFTESTS TOOLS_SUITES TOOLS_PACKAGES VMM_SUITES VMM_PACKAGES HWKIT_SUITES HWKIT_PACKAGES KSELFTEST_SKIPS KCOV VNG_SUITES
 export KIT REPEAT RELOADS KERNELS BENCH_KERNEL BENCH_QEMU_MIN QEMU_MIN QEMU_SUITES QEMU_PACKAGES
 export NEWEST_QEMU_SUITES NEWEST_QEMU_PACKAGES OLDER
 unexport TREE
@@ -56,6 +57,7 @@ help:
 	@echo 'make mutants           does the selftest see the defects it is there for'
 	@echo 'make mutants-by-rule   does it see those that rules make; COUNT=60 or SECONDS=600, SEED=N: a sample'
 	@echo 'make coverage          lines of the series and of the tools that no test runs'
+	@echo 'make kcov              search, guided by what is run in the kernel; SECONDS=60 SEED=N'
 	@echo 'make stress            search for what goes wrong; SECONDS=600 SEED=N PART=I/N WATCH=debug'
 	@echo 'make fuzz              bad input for each reader of the tools; SECONDS=60 each'
 	@echo 'make bench             instructions of the dump calls, beside those of mainline'
@@ -136,6 +138,10 @@ stress:
 fuzz:
 	@scripts/setup
 	@$(MAKE) -s --no-print-directory -C tools/kvm/pvdump O=$(BUILD)/tools $(if $(SECONDS),SECONDS=$(SECONDS)) fuzz
+
+kcov: export SEED := $(SEED)
+kcov:
+	@scripts/kcov $(SECONDS)
 
 docs:
 	@scripts/setup

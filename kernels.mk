@@ -178,6 +178,8 @@ KSELFTEST_SKIPS_mainline := demand_paging_test dirty_log_test guest_print_test i
 	memslot_perf_test memop resets sync_regs_test tprot cmma_test debug_test \
 	shared_zeropage_test ucontrol_test user_operexec keyop rseq_test mmu_stress_test \
 	pre_fault_memory_test cpumodel_subfuncs_test irq_routing vm_types_test
+# where make check searches for a while, on a kernel of its own
+KCOV_mainline := yes
 # TCG of older ones miscalculates LARL over more than 2 GiB
 QEMU_MIN_mainline := 10
 QEMU_SUITES := bookworm-backports
@@ -211,6 +213,9 @@ VMM_PACKAGES := libaio1t64 libatomic1 libblkid1 libbpf1 libc6-s390x-cross libcap
 	libpixman-1-0 libpng16-16t64|libpng16-16 librdmacm1t64 libsasl2-2 libseccomp2 \
 	libselinux1 libslirp0 libssl3t64|libssl3 libtasn1-6 libudev1 libunistring5 liburing2 \
 	libvdeplug2t64 libzstd1 qemu-system-data qemu-system-s390x zlib1g
+
+# virtme-ng and its Python, for the Python of this machine
+VNG_SUITES := trixie trixie-security bookworm
 
 # Static libraries that seimg needs on s390x, for make hwkit: those of the oldest
 # release, as newer ones ask for a newer C library than its cross compiler has.

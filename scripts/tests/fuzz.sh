@@ -78,3 +78,17 @@ syzkaller() {
 	EOF
 	echo "$n wrong ones turned down"
 }
+
+# in_kcov: what the next one depends on
+in_kcov() {
+	in_machines
+	content_of scripts/kcov scripts/kernel qemu/kcov.config "${SELFTEST#"$TOP/"}/"
+}
+
+# Half a minute of make kcov, with the same seed each time
+kcov() {
+	local seconds=30
+	# each of the defects has to be found, without the series
+	[ -z "${AS_IS:-}" ] || seconds=240
+	SEED=1 "$TOP/scripts/kcov" $seconds
+}

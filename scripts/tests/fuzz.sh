@@ -34,7 +34,7 @@ syz_config() {
 
 # The description for syzkaller: right, and everything that is wrong in it is noticed
 syzkaller() {
-	local kit=$SELFTEST/syzkaller bad=$BUILD/syzkaller n=0 file edit
+	local kit=$SELFTEST/syz bad=$BUILD/syzkaller n=0 file edit
 	local -x CC=$CROSS-gcc
 	"$kit/check.sh" "$patched/usr/include"
 	syz_config "$kit/pv_dump.cfg" "$kit/sys/linux"

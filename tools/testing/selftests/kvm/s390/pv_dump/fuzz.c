@@ -11,6 +11,9 @@
  * One process works, the other one watches: it kills the first in the middle of a
  * request when an input says so, and notices when it hangs.
  *
+ * It is longer than other files: coverage, corpus and the two processes share their state,
+ * and nobody else has a use for any of them.
+ *
  * PV_DUMP_SECONDS=N: so long, default 30. PV_DUMP_SEED=N makes it another search. Ends
  * with 1 if something was found, 2 if it could not search.
  */

@@ -58,8 +58,9 @@ lint_licenses() {
 		case $f in
 		# the license itself, patches of the kernel's files, and what has no such line there
 		COPYING | LICENSES/* | patches/* | MAINTAINERS | Documentation/ABI/* | *README | \
-			*README.md | *.svg | *.gitignore | */pv_dump/config | \
-			*/pv_dump/settings | scripts/mutants-equivalent) continue ;;
+			*README.md | *.svg | *.gitignore | */pv_dump/config | *.cfg | \
+			*/pv_dump/settings | .ci/debian/tests/control | \
+			scripts/mutants-equivalent) continue ;;
 		"$dir"/* | Documentation/virt/kvm/s390/*.c) want='(LGPL-2.1 OR BSD-2-Clause)' ;;
 		*) want=GPL-2.0-only ;;
 		esac

@@ -49,7 +49,7 @@ AS_IS_SKIPS_6.1 := pv.tracepoints_tell_each_step vm.sysfs_tells_what_info_tells 
 AS_IS_SKIPS_6.1 += dumping.refused_teardown_ends_the_dump
 AS_IS_SKIPS_6.1 += $(addprefix qui.,$(addsuffix .capability_is_off_or_right, \
 	stor_state_64k_and_16 stor_state_1m stor_state_2m stor_state_absurd finalize_0 \
-	finalize_64k_and_16 finalize_absurd))
+	finalize_64k_and_1 finalize_absurd))
 SKIPS_6.1 := vm.sysfs_tells_what_info_tells \
 	dumping.failing_allocations_and_copies_lose_nothing \
 	dumping.refused_teardown_ends_the_dump \

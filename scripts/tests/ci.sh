@@ -93,10 +93,10 @@ ci_definitions() {
 	# on 5.10 two times the tests, and what is one each
 	ci_make "3 passed, 0 failed, 1 skipped" 0
 	ci_run .ci/run 5.10 >"$lint/ci/log"
-	[ "$(tail -n 1 "$lint/ci/log")" = "10 passed, 0 failed, 2 skipped" ]
+	[ "$(tail -n 1 "$lint/ci/log")" = "9 passed, 0 failed, 2 skipped" ]
 	ci_make "2 passed, 1 failed, 0 skipped" 2
 	! ci_run .ci/run 5.10 >"$lint/ci/log" || { echo "passes where tests fail"; return 1; }
-	[ "$(tail -n 1 "$lint/ci/log")" = "4 passed, 6 failed, 0 skipped" ]
+	[ "$(tail -n 1 "$lint/ci/log")" = "4 passed, 5 failed, 0 skipped" ]
 }
 
 ci_run() {

@@ -359,8 +359,8 @@ FIXTURE_VARIANT_ADD(qui, finalize_0) {
 FIXTURE_VARIANT_ADD(qui, finalize_288) { .key = "finalize_len", .value = 288, .cap = ON };
 FIXTURE_VARIANT_ADD(qui, finalize_5000) { .key = "finalize_len", .value = 5000, .cap = ON };
 FIXTURE_VARIANT_ADD(qui, finalize_64k) { .key = "finalize_len", .value = 64 * KIB, .cap = ON };
-FIXTURE_VARIANT_ADD(qui, finalize_64k_and_16) {
-	.key = "finalize_len", .value = 64 * KIB + 16, .cap = OFF, .harmful = true, .limit = true,
+FIXTURE_VARIANT_ADD(qui, finalize_64k_and_1) {
+	.key = "finalize_len", .value = 64 * KIB + 1, .cap = OFF, .harmful = true, .limit = true,
 };
 
 FIXTURE_VARIANT_ADD(qui, finalize_absurd) {

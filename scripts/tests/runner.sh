@@ -173,16 +173,36 @@ in_machines() {
 		cat "$f"
 	done
 	echo "$SKIPS ${XFAILS:-} ${AS_IS:-} ${PATCHED:-}"
-	# packages of the VMM and of the tools
-	(cd "$CACHE/deb" && find . -name '*.deb' | sort)
+	in_packages
 	in_scripts
-	content_of hwkit/ tools/kvm/
+	content_of arch/ hwkit/ tools/
 }
 
-# of tests of the scripts themselves, with what they are tried on
+# of those that need Debian's QEMU in the machine, or zgetdump: these are fetched first,
+# or the first run from an empty cache would have other ones than the next
+in_packages() {
+	local packages
+	read -ra packages <<<"$VMM_PACKAGES"
+	deb_root vmm "$VMM_SUITES" "${packages[@]}" >/dev/null
+	"$TOP/scripts/zgetdump" >/dev/null
+	(cd "$CACHE/deb" && ls -- vmm/*.deb tools/*.deb)
+}
+
+# of those that the newest QEMU runs
+in_newest_qemu() {
+	in_machines
+	use_newest_qemu
+	# shellcheck disable=SC2086  # a command with options
+	$QEMU --version
+}
+
+# what all of them are said and judged by
 in_scripts() {
 	content_of Makefile kernels.mk .ci/ qemu/ scripts/ "patches/$KERNEL/"
 }
+
+# of tests of the scripts themselves, which are tried on all of the project
+in_project() { content_of ''; }
 
 # of tests that take the series elsewhere
 in_series() {

@@ -49,7 +49,7 @@ check_tools() {
 in_tools() {
 	content_of tools/kvm/ Documentation/virt/kvm/s390/ scripts/zgetdump kernels.mk
 	cat "$base/usr/include/linux/kvm.h" "$patched/usr/include/linux/kvm.h"
-	find "$CACHE/deb/tools" -name '*.deb' | sort
+	in_packages
 	clang --version
 	dpkg-query -W 'libssl*' 'libelf*' 'zlib1g*'
 }

@@ -15,6 +15,13 @@
 
 #include "kselftest_harness.h"
 
+/*
+ * The harness's 30 s are not enough where the CPU is emulated and the kernel watches each
+ * access. What hangs is ended by the runner in any case.
+ */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	120
+
 #include "lib/child.h"
 #include "lib/dump.h"
 #include "lib/env.h"

@@ -3,9 +3,7 @@
  * Failures of others: UV calls that fail or are busy, buffers that end, memory that
  * there is none of. The dump goes on where it stopped.
  */
-#define _GNU_SOURCE	/* clone() */
 
-#include <sched.h>
 #include <sys/wait.h>
 
 #include "fixtures.h"
@@ -411,9 +409,6 @@ TEST_F(uvc, efault_of_the_command_is_no_change)
 	EXPECT_TRUE(vm_runs(vm, 0));
 }
 
-/* Another process with the same memory: it may be killed, the VM stays */
-#define STACK_LEN	(256UL * 1024)
-
 struct sharer {
 	struct vm vm;
 	unsigned int uvc;
@@ -432,7 +427,6 @@ TEST_F(uvc, killed_halfway_with_shared_memory)
 	struct vm *vm = &self->vm;
 	struct sharer s = { .vm = *vm, .uvc = variant->uvc, .buf = guarded_alloc(PAGE) };
 	const bool init = variant->uvc == UVC_INIT;
-	char *stack = malloc(STACK_LEN);
 	double end = now() + LONG_ENOUGH;
 	struct runner r;
 	int status;
@@ -441,14 +435,13 @@ TEST_F(uvc, killed_halfway_with_shared_memory)
 
 	if (no_sim(_metadata))
 		return;
-	ASSERT_NE(NULL, stack);
 	ASSERT_NE(NULL, s.buf);
 	if (init) {
 		ASSERT_EQ(0, vcpu_loop_start(&r, vm->cpu[0]));
 		ASSERT_TRUE(sim_sie_goes_on());
 	}
 	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=1 busy=0x7fffffff cc=3", variant->uvc));
-	pid = clone(sharer_fn, stack + STACK_LEN, CLONE_VM | SIGCHLD, &s);
+	pid = child_sharing(sharer_fn, &s);
 	ASSERT_LT(0, pid);
 	while (sim_hits() < 1)
 		ASSERT_GT(end, now());

@@ -4,11 +4,10 @@
  * given back, and how long kvm->lock is kept. Counted, with events of the kernel and
  * with its own statistics, not measured in time.
  */
-#define _GNU_SOURCE	/* clone() */
+
 #include <limits.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/syscall.h>
 
 #include "fixtures.h"
@@ -411,23 +410,6 @@ static int call_of_a_process(void *arg)
 	return 0;
 }
 
-/* Is it asleep in KVM? */
-static bool waits_in_kvm(pid_t pid)
-{
-	char path[32], where[64] = "";
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/wchan", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	if (read(fd, where, sizeof(where) - 1) < 0)
-		where[0] = 0;
-	close(fd);
-	return strstr(where, "kvm_");
-}
-
-#define STACK_LEN	(256UL * 1024)
 /* The UV call of KVM_PV_UNSHARE_ALL, which holds kvm->lock for as long as it is busy */
 #define UVC_UNSHARE_ALL	0x0340
 
@@ -478,7 +460,6 @@ TEST_F(dumping, complete_that_waits_for_others_can_be_killed)
 	struct uffdio_copy copy = { .len = PAGE };
 	double end = now() + LONG_ENOUGH;
 	uint8_t *page = calloc(1, PAGE);
-	char *stack = malloc(STACK_LEN);
 	bool held, waits = false;
 	struct slow slow;
 	pid_t pid;
@@ -487,7 +468,7 @@ TEST_F(dumping, complete_that_waits_for_others_can_be_killed)
 		return;
 	if (slow_alloc(&slow))
 		SKIP(return, "no userfaultfd");
-	ASSERT_TRUE(page && stack);
+	ASSERT_NE(NULL, page);
 	memcpy(page, &dmp, sizeof(dmp));
 	copy.src = (uintptr_t)page;
 	copy.dst = (uintptr_t)slow.page;
@@ -495,7 +476,7 @@ TEST_F(dumping, complete_that_waits_for_others_can_be_killed)
 	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=1 busy=0x7fffffff cc=3 delay_us=1000",
 			       UVC_UNSHARE_ALL));
 	/* of another process with the same memory, so that the VM stays */
-	pid = clone(call_of_a_process, stack + STACK_LEN, CLONE_VM | SIGCHLD, &killed);
+	pid = child_sharing(call_of_a_process, &killed);
 	ASSERT_LT(0, pid);
 	/* it reads its structure, and has to take the lock once more afterwards */
 	EXPECT_TRUE(slow_touched(&slow));
@@ -508,7 +489,7 @@ TEST_F(dumping, complete_that_waits_for_others_can_be_killed)
 		EXPECT_EQ(0, xioctl(slow.fd, UFFDIO_COPY, &copy));
 		while (!waits && now() < end) {
 			sleep_ms(1);
-			waits = waits_in_kvm(pid);
+			waits = child_waits_in_kvm(pid);
 		}
 		EXPECT_TRUE(waits);
 	}
@@ -521,7 +502,6 @@ TEST_F(dumping, complete_that_waits_for_others_can_be_killed)
 	EXPECT_EQ(-EINVAL, other.ret);
 	EXPECT_EQ(0, sim_calls(UVC_COMPLETE));
 	free(page);
-	free(stack);
 	close(slow.fd);
 }
 

@@ -347,6 +347,51 @@ TEST_F(dumping, complete_waits_for_a_cpu_dump)
 	EXPECT_EQ(1, c.vm.cmd.rc);
 }
 
+static int complete_of_a_process(void *arg)
+{
+	complete_fn(arg);
+	return 0;
+}
+
+/* ... and a fatal signal ends the wait, but not the dump */
+TEST_F(dumping, complete_that_waits_for_a_cpu_dump_can_be_killed)
+{
+	struct vm *vm = &self->vm;
+	struct dumper d = { .vm = *vm, .buf = guarded_alloc(PAGE) };
+	struct dumper c = { .vm = *vm, .buf = guarded_alloc(PAGE) };
+	double end = now() + LONG_ENOUGH;
+	bool waits = false;
+	pid_t pid;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_NE(NULL, d.buf);
+	ASSERT_NE(NULL, c.buf);
+	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=1 busy=0x7fffffff", UVC_CPU));
+	ASSERT_EQ(0, pthread_create(&d.thread, NULL, cpu_fn, &d));
+	while (sim_hits() < 1)
+		sleep_ms(1);
+	/* of another process with the same memory, so that the VM stays */
+	pid = child_sharing(complete_of_a_process, &c);
+	ASSERT_LT(0, pid);
+	while (!waits && now() < end) {
+		sleep_ms(1);
+		waits = child_waits_in_kvm(pid);
+	}
+	EXPECT_TRUE(waits);
+	EXPECT_TRUE(child_kill(pid));
+	EXPECT_FALSE(wait_done(&c.done, 0));
+	EXPECT_EQ(0, sim_calls(UVC_COMPLETE));
+	EXPECT_TRUE(all_bytes(c.buf, CANARY, PAGE));
+	EXPECT_FALSE(wait_done(&d.done, 0));
+	ASSERT_EQ(0, sim_write("faults", "clear"));
+	pthread_join(d.thread, NULL);
+	EXPECT_EQ(0, d.ret);
+	EXPECT_EQ(1, d.vm.cmd.rc);
+	EXPECT_EQ(-EINVAL, vm_run(vm, 0, 20));
+	EXPECT_EQ(0, dump_and_verify(vm, 4));
+}
+
 FIXTURE(owner) {
 	int pipe[2];
 	pid_t pid;

@@ -29,28 +29,33 @@ void uvsim_intercept(struct uvsim_sd *sd, u8 code, u16 ipa, u32 ipb)
 	sd->ipb = ipb;
 }
 
-static bool runs;
+static const char * const modes[] = { "script", "run", "always" };
 
-static int set_runs(const char *value, const struct kernel_param *kp)
+static enum { SIE_SCRIPT, SIE_RUN, SIE_ALWAYS } mode;
+
+static int set_mode(const char *value, const struct kernel_param *kp)
 {
-	if (!sysfs_streq(value, "run") && !sysfs_streq(value, "script"))
-		return -EINVAL;
-	runs = sysfs_streq(value, "run");
+	int i = sysfs_match_string(modes, value);
+
+	if (i < 0)
+		return i;
+	WRITE_ONCE(mode, i);
 	return 0;
 }
 
-static int get_runs(char *buffer, const struct kernel_param *kp)
+static int get_mode(char *buffer, const struct kernel_param *kp)
 {
-	return sprintf(buffer, "%s\n", runs ? "run" : "script");
+	return sprintf(buffer, "%s\n", modes[mode]);
 }
 
-static const struct kernel_param_ops runs_ops = { .set = set_runs, .get = get_runs };
-module_param_cb(sie, &runs_ops, NULL, 0600);
-MODULE_PARM_DESC(sie, "run: guests are executed; script: they do what the script says");
+static const struct kernel_param_ops mode_ops = { .set = set_mode, .get = get_mode };
+module_param_cb(sie, &mode_ops, NULL, 0600);
+MODULE_PARM_DESC(sie, "script: guests do what the script says; run: they are executed; always: even during a dump");
 
 /*
  * Entering a CPU whose configuration is being dumped ends in a fatal validity
- * interception, and one that waits for the end of a call must not be entered.
+ * interception, unless tests want to see what a kernel that does so would do to the
+ * dump, and one that waits for the end of a call must not be entered.
  *
  * The instruction was executed some time ago; since then the kernel may have
  * taken the CPU for out of SIE, blocked it and issued calls, all rightly. So what
@@ -59,7 +64,8 @@ MODULE_PARM_DESC(sie, "run: guests are executed; script: they do what the script
  */
 void uvsim_enter_sie(struct uvsim_sd *sd, struct pt_regs *regs)
 {
-	bool run = READ_ONCE(runs);
+	const unsigned int how = READ_ONCE(mode);
+	bool run = how != SIE_SCRIPT;
 	struct uvsim_conf *conf;
 	struct uvsim_cpu *cpu;
 	unsigned long flags;
@@ -87,9 +93,9 @@ void uvsim_enter_sie(struct uvsim_sd *sd, struct pt_regs *regs)
 					uvsim_busy_cmd(conf->handle), cpu->num);
 		} else if (conf->dumping) {
 			uvsim_violation("SIE during a dump, CPU %u", cpu->num);
-			if (run)
+			if (how == SIE_RUN && run)
 				uvsim_intercept(sd, ICPT_NOT_VALID, 0, 0);
-			run = false;
+			run = run && how == SIE_ALWAYS;
 		} else if (!run) {
 			uvsim_script_protected(sd, conf, cpu);
 		}

@@ -73,37 +73,96 @@ int dump_rest(struct vm *vm, struct dump *d, unsigned int chunk)
 	return vm->cmd.rc == 1 ? 0 : -EPROTO;
 }
 
-int dump_verify(struct vm *vm, struct dump *d)
+/* The completion data in clear, and the key of the registers */
+static int open_compl(struct vm *vm, const struct dump *d, uint8_t compl[COMPL_LEN],
+		      uint8_t key[32])
 {
-	uint8_t key[32], compl[COMPL_LEN], cpu[CPU_LEN], page[PAGE], iv[16];
-	uint8_t ivs[MAX_CPUS + 1][IV_LEN];
-	size_t i, k, addr, zero = 0, encrypted = 0;
-	int op, ret;
-
-	memcpy(compl, d->compl, sizeof(compl));
+	memcpy(compl, d->compl, COMPL_LEN);
 	if (get32(compl) != 1 || get32(compl + 4) != COMPL_LEN) {
 		log_err("completion data version %x length %x", get32(compl), get32(compl + 4));
 		return -EPROTO;
 	}
-	ret = STEP(dump_key(vm->img->cck, compl + COMPL_SEED, key)) ?:
-	      STEP(gcm_crypt(false, key, compl + COMPL_IV, compl, COMPL_AAD,
-			     COMPL_LEN - COMPL_AAD - TAG_LEN));
+	return STEP(dump_key(vm->img->cck, compl + COMPL_SEED, key)) ?:
+	       STEP(gcm_crypt(false, key, compl + COMPL_IV, compl, COMPL_AAD,
+			      COMPL_LEN - COMPL_AAD - TAG_LEN));
+}
+
+static int open_cpu(struct vm *vm, const struct dump *d, unsigned int i, const uint8_t key[32],
+		    uint8_t cpu[CPU_LEN])
+{
+	memcpy(cpu, d->cpu[i], CPU_LEN);
+	if (get32(cpu) != 1) {
+		log_err("cpu %u version %x", i, get32(cpu));
+		return -EPROTO;
+	}
+	return STEP(gcm_crypt(false, key, cpu + CPU_IV, cpu, CPU_AAD, CPU_REGS_LEN));
+}
+
+static int open_page(struct vm *vm, const struct dump *d, int op, const uint8_t *compl,
+		     uint64_t addr, uint8_t page[PAGE])
+{
+	const uint8_t *meta = d->meta + addr / PAGE * 16;
+	uint8_t iv[16];
+	unsigned int i;
+
+	for (i = 0; i < 16; i++)
+		iv[i] = meta[i] | compl[COMPL_AAD + i];
+	return STEP(alg_crypt(op, false, iv, 16, 0, vm->mem + addr, PAGE, page, PAGE));
+}
+
+static int open_memory(const uint8_t *compl)
+{
+	return alg_open("skcipher", "xts(aes)", compl + 112, 64, 0);
+}
+
+int dump_regs(struct vm *vm, struct dump *d, unsigned int i, uint8_t regs[CPU_REGS_LEN])
+{
+	uint8_t key[32], compl[COMPL_LEN], cpu[CPU_LEN];
+	int ret;
+
+	ret = open_compl(vm, d, compl, key) ?: open_cpu(vm, d, i, key, cpu);
+	if (!ret)
+		memcpy(regs, cpu + CPU_AAD, CPU_REGS_LEN);
+	return ret;
+}
+
+int dump_page(struct vm *vm, struct dump *d, uint64_t addr, uint8_t page[PAGE])
+{
+	uint8_t key[32], compl[COMPL_LEN];
+	int op, ret;
+
+	if (get32(d->meta + addr / PAGE * 16) == 0xffffffff)
+		return -ENODATA;
+	ret = open_compl(vm, d, compl, key);
+	if (ret)
+		return ret;
+	op = open_memory(compl);
+	if (op < 0)
+		return op;
+	ret = open_page(vm, d, op, compl, addr, page);
+	close(op);
+	return ret;
+}
+
+int dump_verify(struct vm *vm, struct dump *d)
+{
+	uint8_t key[32], compl[COMPL_LEN], cpu[CPU_LEN], page[PAGE];
+	uint8_t ivs[MAX_CPUS + 1][IV_LEN];
+	size_t i, k, addr, zero = 0, encrypted = 0;
+	int op, ret;
+
+	ret = open_compl(vm, d, compl, key);
 	if (ret)
 		return ret;
 	memcpy(ivs[vm->nr_cpus], compl + COMPL_IV, IV_LEN);
 
 	for (i = 0; i < vm->nr_cpus; i++) {
-		memcpy(cpu, d->cpu[i], sizeof(cpu));
-		memcpy(ivs[i], cpu + CPU_IV, IV_LEN);
-		if (get32(cpu) != 1) {
-			log_err("cpu %zu version %x", i, get32(cpu));
-			return -EPROTO;
-		}
-		if (d->regs_known && !memcmp(cpu + CPU_AAD, d->regs[i], CPU_REGS_LEN)) {
+		memcpy(ivs[i], d->cpu[i] + CPU_IV, IV_LEN);
+		if (d->regs_known && !memcmp(d->cpu[i] + CPU_AAD, d->regs[i], CPU_REGS_LEN)) {
 			log_err("cpu %zu is in the dump in the clear", i);
 			return -EPROTO;
 		}
-		ret = STEP(gcm_crypt(false, key, cpu + CPU_IV, cpu, CPU_AAD, CPU_REGS_LEN));
+		ret = open_cpu(vm, d, i, key, cpu);
 		if (ret)
 			return ret;
 		for (k = 0; d->regs_known && k < CPU_REGS_LEN; k++) {
@@ -122,7 +181,7 @@ int dump_verify(struct vm *vm, struct dump *d)
 				return -EPROTO;
 			}
 
-	op = alg_open("skcipher", "xts(aes)", compl + 112, 64, 0);
+	op = open_memory(compl);
 	if (op < 0)
 		return op;
 	for (addr = 0; addr < vm->size; addr += PAGE) {
@@ -148,9 +207,7 @@ int dump_verify(struct vm *vm, struct dump *d)
 			log_err("page %zx outside of the image is encrypted", addr);
 			return -EPROTO;
 		}
-		for (i = 0; i < 16; i++)
-			iv[i] = meta[i] | compl[COMPL_AAD + i];
-		ret = STEP(alg_crypt(op, false, iv, 16, 0, vm->mem + addr, PAGE, page, PAGE));
+		ret = open_page(vm, d, op, compl, addr, page);
 		if (ret)
 			return ret;
 		if (!c || !c->plain)

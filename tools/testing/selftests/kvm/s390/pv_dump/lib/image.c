@@ -23,9 +23,10 @@ void image_plaintext(uint8_t *p, uint64_t addr, size_t size)
 		p[i] = (i * 7 + (i >> 8) + (addr >> 12) * 13) & 0xff;
 }
 
-int image_build(struct image *img, size_t mem_size, uint64_t pcf)
+int image_build_code(struct image *img, size_t mem_size, uint64_t pcf, const void *code,
+		     size_t code_len)
 {
-	const uint64_t addr[] = { 0x10000, 0x80000, 0x1ff000, mem_size - PAGE };
+	const uint64_t addr[] = { IMAGE_ENTRY, IMAGE_ZEROS, 0x1ff000, mem_size - PAGE };
 	const uint64_t size[] = { 3 * PAGE, PAGE, 2 * PAGE, PAGE };
 	uint8_t *pld, *ald, *tld, *h = img->header;
 	uint8_t header_key[32], xts[64], hex[2][65];
@@ -60,8 +61,10 @@ int image_build(struct image *img, size_t mem_size, uint64_t pcf)
 		c->tweak = ((uint64_t)i << 48) + 0xaabbccddee00 + i;
 		image_plaintext(plain, c->addr, c->size);
 		/* zeros the owner encrypted are no zero page */
-		if (i == 1)
+		if (c->addr == IMAGE_ZEROS)
 			memset(plain, 0, PAGE);
+		if (c->addr == IMAGE_ENTRY && code_len)
+			memcpy(plain, code, code_len);
 		for (page = 0; page < c->size; page += PAGE, nep++) {
 			uint8_t iv[16];
 
@@ -110,6 +113,11 @@ int image_build(struct image *img, size_t mem_size, uint64_t pcf)
 	free(ald);
 	free(tld);
 	return sim_write("header_keys", "%s %s", hex[0], hex[1]);
+}
+
+int image_build(struct image *img, size_t mem_size, uint64_t pcf)
+{
+	return image_build_code(img, mem_size, pcf, NULL, 0);
 }
 
 int image_load(struct image *img)

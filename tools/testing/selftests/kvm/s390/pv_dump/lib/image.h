@@ -17,6 +17,10 @@
 #define PCF_DUMP	0x0000000020000000ULL
 #define PCF_PLAIN	0x0000000010000000ULL
 
+/* Where the images of image_build() begin, and an encrypted page of zeros of theirs */
+#define IMAGE_ENTRY	0x10000
+#define IMAGE_ZEROS	0x80000
+
 struct comp {
 	uint64_t tweak, addr, size;
 	const uint8_t *plain;		/* NULL: not known */
@@ -37,6 +41,9 @@ extern struct image the_image;
 void image_plaintext(uint8_t *p, uint64_t addr, size_t size);
 /* An image with components below, between and across 1 MiB blocks and at the end. */
 int image_build(struct image *img, size_t mem_size, uint64_t pcf);
+/* The same with @code where the first vcpu starts, at IMAGE_ENTRY, in the 64-bit mode */
+int image_build_code(struct image *img, size_t mem_size, uint64_t pcf, const void *code,
+		     size_t code_len);
 /* The image of PV_DUMP_IMAGE: header by its magic, components by its IPL block. */
 int image_load(struct image *img);
 /* Whichever of the two this machine is for; @mib and @pcf are for the former. */

@@ -29,6 +29,11 @@ int sim_write_raw(const char *file, const void *buf, size_t len)
 	return ret;
 }
 
+int sim_sie_mode(const char *mode)
+{
+	return write_file("/sys/module/uvsim/parameters/sie", mode);
+}
+
 int sim_write(const char *file, const char *fmt, ...)
 {
 	char buf[256];

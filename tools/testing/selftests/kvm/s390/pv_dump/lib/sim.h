@@ -40,6 +40,8 @@ long sim_violations(void);
 long sim_objects(void);
 /* Objects go away when the last reference to the VM is dropped, a moment after close(). */
 bool sim_no_objects(void);
+/* What a vcpu does in SIE from now on: the parameter of the module */
+int sim_sie_mode(const char *mode);
 int sim_qui(const char *key, uint64_t *val);
 /* Every test starts from the same simulator, whatever the one before it left. */
 int sim_reset(void);

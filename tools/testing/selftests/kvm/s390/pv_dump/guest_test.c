@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A guest whose code is executed: it counts, in a register and in memory. A dump is of
+ * one moment if both are the same in it, so a vcpu that runs on during a dump gives
+ * itself away by what the owner of the guest finds.
+ */
+#include "fixtures.h"
+
+/* The guest, and where it may be found */
+static const uint8_t counter[] = {
+	0xa7, 0x29, 0x00, 0x00,			/*	lghi	%r2,0		*/
+	0xc0, 0x31, 0x00, 0x08, 0x00, 0x00,	/*	lgfi	%r3,IMAGE_ZEROS	*/
+	0xa7, 0x2b, 0x00, 0x01,			/* 0:	aghi	%r2,1		*/
+	0xe3, 0x20, 0x30, 0x00, 0x00, 0x24,	/*	stg	%r2,0(%r3)	*/
+	0xa7, 0xf4, 0xff, 0xfb,			/*	j	0b		*/
+};
+
+#define AT_AGHI		(IMAGE_ENTRY + 10)
+#define AT_STG		(IMAGE_ENTRY + 14)
+#define AT_J		(IMAGE_ENTRY + 20)
+
+#define REG_2		(2 * 8)
+#define REG_PSW_ADDR	(16 * 8 + 8)
+
+struct moment {
+	uint64_t addr;		/* of the next instruction */
+	uint64_t in_register, in_memory;
+};
+
+FIXTURE(guest) {
+	struct vm vm;
+};
+
+FIXTURE_SETUP(guest)
+{
+	struct vm_opts o = DEFAULT_OPTS;
+
+	if (!env.sim)
+		return;
+	o.cpus = 1;
+	ASSERT_EQ(0, sim_reset());
+	violations_before = sim_violations();
+	ASSERT_EQ(0, image_build_code(&the_image, o.mib * MIB, o.pcf, counter, sizeof(counter)));
+	ASSERT_EQ(0, vm_create(&self->vm, &o));
+	ASSERT_EQ(0, vm_protect(&self->vm, &the_image, STAGE_VERIFIED));
+	/* a kernel that enters SIE during a dump is to see what comes of it */
+	ASSERT_EQ(0, sim_sie_mode("always"));
+}
+
+FIXTURE_TEARDOWN(guest)
+{
+	if (!env.sim)
+		return;
+	common_teardown(_metadata, &self->vm);
+	EXPECT_EQ(0, sim_sie_mode("script"));
+}
+
+/* A dump that is over, by what it says of the guest */
+static struct moment moment_of(struct __test_metadata *_metadata, struct vm *vm, struct dump *d)
+{
+	uint8_t regs[CPU_REGS_LEN], page[PAGE];
+	struct moment m = {};
+
+	EXPECT_EQ(0, dump_regs(vm, d, 0, regs))
+		return m;
+	EXPECT_EQ(0, dump_page(vm, d, IMAGE_ZEROS, page))
+		return m;
+	m.addr = get64(regs + REG_PSW_ADDR);
+	m.in_register = get64(regs + REG_2);
+	m.in_memory = get64(page);
+	/* between the two it has counted, and memory does not know yet */
+	EXPECT_EQ(m.in_register, m.in_memory + (m.addr == AT_STG));
+	return m;
+}
+
+/* The guest runs, is dumped in the middle of that, and so on until it has counted. */
+static uint64_t counts_on(struct __test_metadata *_metadata, struct vm *vm, uint64_t last)
+{
+	double end = now() + LONG_ENOUGH;
+	struct moment m;
+	struct runner r;
+	struct dump d;
+
+	do {
+		memset(&d, 0, sizeof(d));
+		ASSERT_EQ(0, runner_start(&r, vm, 0));
+		ASSERT_TRUE(sim_sie_goes_on());
+		ASSERT_EQ(0, dump_init(vm));
+		/* INIT makes it leave, and nobody else */
+		EXPECT_TRUE(wait_done(&r.done, LONG_ENOUGH * 1000));
+		runner_join(&r, 0);
+		EXPECT_EQ(-EINTR, r.ret);
+		ASSERT_EQ(0, dump_rest(vm, &d, 4));
+		m = moment_of(_metadata, vm, &d);
+		dump_free(vm, &d);
+	} while (m.in_register == last && now() < end);
+	EXPECT_LT(last, m.in_register);
+	EXPECT_TRUE(m.addr == AT_AGHI || m.addr == AT_STG || m.addr == AT_J)
+		TH_LOG("it is at %lx", (unsigned long)m.addr);
+	return m.in_register;
+}
+
+TEST_F(guest, registers_and_memory_are_of_one_moment)
+{
+	uint64_t last = 0;
+	unsigned int i;
+
+	if (no_sim(_metadata))
+		return;
+	for (i = 0; i < 5; i++)
+		last = counts_on(_metadata, &self->vm, last);
+}
+
+TEST_F(guest, does_not_count_during_a_dump)
+{
+	struct kvm_device_attr on = {
+		.group = KVM_S390_VM_CRYPTO, .attr = KVM_S390_VM_CRYPTO_ENABLE_AES_KW,
+	};
+	struct vm *vm = &self->vm;
+	struct dump d = {};
+	struct runner r;
+	struct moment m;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_EQ(0, runner_start(&r, vm, 0));
+	ASSERT_TRUE(sim_sie_goes_on());
+	ASSERT_EQ(0, dump_init(vm));
+	/* by a signal, if INIT does not do it */
+	runner_join(&r, 0);
+	ASSERT_EQ(0, dump_alloc(vm, &d));
+	ASSERT_EQ(0, dump_cpu(vm, 0, d.cpu[0]));
+	/* its registers are in the dump; what might let it run on, before its memory is */
+	ASSERT_EQ(0, xioctl(vm->fd, KVM_SET_DEVICE_ATTR, &on));
+	ASSERT_EQ(0, rerunner_start(&r, vm, 0));
+	sleep_ms(100);
+	runner_join(&r, 0);
+	ASSERT_EQ(0, dump_stor(vm, d.meta, d.meta_len, 0));
+	ASSERT_EQ(0, dump_complete(vm, d.compl, vm->len.dump_config_finalize_len));
+	m = moment_of(_metadata, vm, &d);
+	EXPECT_EQ(-EINVAL, r.ret);
+	dump_free(vm, &d);
+	/* now it may */
+	counts_on(_metadata, vm, m.in_register);
+}
+
+int main(int argc, char **argv)
+{
+	env_setup();
+	return test_harness_run(argc, argv);
+}

@@ -250,6 +250,22 @@ harness_ctrl_c() {
 	tail -n 1 "$out" | grep -qE '^[0-9]+ passed, [1-9][0-9]* failed, 0 skipped$'
 }
 
+# Tests side by side that want the same kernel, with the same build/
+harness_same_kernel() {
+	local i round pids out=$BUILD/log/harness-same-kernel-out
+	for round in 1 2 3; do
+		pids=()
+		for i in 1 2 3 4; do
+			"$TOP/scripts/kernel" patched >"$out-$i" &
+			pids+=($!)
+		done
+		for i in 1 2 3 4; do
+			wait "${pids[i - 1]}"
+			[ "$(cat "$out-$i")" = "$patched" ]
+		done
+	done
+}
+
 # A file that is older than its object, and has an error in it
 harness_older_file() {
 	rm -rf "$box"

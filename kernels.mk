@@ -91,6 +91,8 @@ AS_IS_XFAILS_6.1 += dumping.cpu_dump_in_the_middle_of_disable~rc_untouched~viola
 AS_IS_XFAILS_6.1 += $(call because,runner_join,pv.init_makes_running_vcpus_leave \
 		pv.init_makes_waiting_vcpus_leave) \
 	pv.dumps_race_with_kvm_run~terminated.by.timeout \
+	guest.registers_and_memory_are_of_one_moment~left \
+	guest.does_not_count_during_a_dump~in_memory~violations \
 	pv.refused_init_does_not_end_a_vcpu_loop~wait_done \
 	pv.entry_of_sie_that_is_late_for_a_busy_init_is_right~wait_done \
 	pv.crypto_attribute_does_not_let_running_vcpus_run~sim_sie|sim_violations~violations \

@@ -98,16 +98,15 @@ static int open_cpu(struct vm *vm, const struct dump *d, unsigned int i, const u
 	return STEP(gcm_crypt(false, key, cpu + CPU_IV, cpu, CPU_AAD, CPU_REGS_LEN));
 }
 
-static int open_page(struct vm *vm, const struct dump *d, int op, const uint8_t *compl,
-		     uint64_t addr, uint8_t page[PAGE])
+static int open_page(struct vm *vm, int op, const uint8_t *compl, const uint8_t *meta,
+		     const uint8_t *seen, uint8_t page[PAGE])
 {
-	const uint8_t *meta = d->meta + addr / PAGE * 16;
 	uint8_t iv[16];
 	unsigned int i;
 
 	for (i = 0; i < 16; i++)
 		iv[i] = meta[i] | compl[COMPL_AAD + i];
-	return STEP(alg_crypt(op, false, iv, 16, 0, vm->mem + addr, PAGE, page, PAGE));
+	return STEP(alg_crypt(op, false, iv, 16, 0, seen, PAGE, page, PAGE));
 }
 
 static int open_memory(const uint8_t *compl)
@@ -126,12 +125,13 @@ int dump_regs(struct vm *vm, struct dump *d, unsigned int i, uint8_t regs[CPU_RE
 	return ret;
 }
 
-int dump_page(struct vm *vm, struct dump *d, uint64_t addr, uint8_t page[PAGE])
+int dump_page(struct vm *vm, struct dump *d, const uint8_t *meta, const uint8_t *seen,
+	      uint8_t page[PAGE])
 {
 	uint8_t key[32], compl[COMPL_LEN];
 	int op, ret;
 
-	if (get32(d->meta + addr / PAGE * 16) == 0xffffffff)
+	if (get32(meta) == 0xffffffff)
 		return -ENODATA;
 	ret = open_compl(vm, d, compl, key);
 	if (ret)
@@ -139,7 +139,7 @@ int dump_page(struct vm *vm, struct dump *d, uint64_t addr, uint8_t page[PAGE])
 	op = open_memory(compl);
 	if (op < 0)
 		return op;
-	ret = open_page(vm, d, op, compl, addr, page);
+	ret = open_page(vm, op, compl, meta, seen, page);
 	close(op);
 	return ret;
 }
@@ -207,7 +207,7 @@ int dump_verify(struct vm *vm, struct dump *d)
 			log_err("page %zx outside of the image is encrypted", addr);
 			return -EPROTO;
 		}
-		ret = open_page(vm, d, op, compl, addr, page);
+		ret = open_page(vm, op, compl, meta, vm->mem + addr, page);
 		if (ret)
 			return ret;
 		if (!c || !c->plain)

@@ -36,10 +36,11 @@ void dump_free(struct vm *vm, struct dump *d);
 int dump_rest(struct vm *vm, struct dump *d, unsigned int chunk);
 /*
  * What is in the dump, by the customer communication key alone: the registers of a
- * vcpu, and a page of the guest that is not a zero page.
+ * vcpu, and a page that is not a zero page, by its 16 bytes of metadata.
  */
 int dump_regs(struct vm *vm, struct dump *d, unsigned int cpu, uint8_t regs[CPU_REGS_LEN]);
-int dump_page(struct vm *vm, struct dump *d, uint64_t addr, uint8_t page[PAGE]);
+int dump_page(struct vm *vm, struct dump *d, const uint8_t *meta, const uint8_t *seen,
+	      uint8_t page[PAGE]);
 /* Compares with what the guest was given, every page and every register. */
 int dump_verify(struct vm *vm, struct dump *d);
 /* A complete dump of a VM in which INIT was already done, decrypted and compared. */

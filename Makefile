@@ -43,7 +43,7 @@ export KIT REPEAT RELOADS KERNELS BENCH_KERNEL BENCH_QEMU_MIN QEMU_MIN QEMU_SUIT
 export NEWEST_QEMU_SUITES NEWEST_QEMU_PACKAGES OLDER
 unexport TREE
 
-.PHONY: help demo shell crash picture check hwkit mutants mutants-by-rule coverage stress fuzz kcov check-all bench bench-dump lint docs kernel series dist dev refresh apply update clean distclean
+.PHONY: help demo shell crash picture check hwkit mutants mutants-by-rule coverage stress fuzz kcov check-all bench bench-dump lint docs kernel patient series dist dev refresh apply update clean distclean
 .NOTPARALLEL:
 
 help:
@@ -150,6 +150,10 @@ docs:
 kernel:
 	@scripts/setup
 	@scripts/kernel patched
+
+# the Linux inside of protected VMs
+patient:
+	@scripts/kernel patient
 
 series:
 	@scripts/setup

@@ -3,15 +3,20 @@
  * PID 1 of a Linux that is dumped while it works: on each CPU a process changes
  * pages of its own, and has a checksum of each. If a page is ever another one than
  * it was left, Linux says so and panics; as long as all is well it counts rounds.
+ * Another process gives orders to the ledger (patient-mod.c), whose seals everybody
+ * can compare with the journal in a dump.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define PAGES	64
@@ -59,24 +64,56 @@ static void work(long cpu, volatile uint64_t *rounds, volatile uint64_t *broken)
 	}
 }
 
+/* Payments, for ever */
+static void keep_ledger(volatile uint64_t *broken)
+{
+	int fd = open("/proc/ledger", O_WRONLY);
+	char order[64];
+	unsigned int n;
+	int len;
+
+	prctl(PR_SET_NAME, "teller");
+	for (n = 0; ; n++) {
+		if (n < 2)
+			len = sprintf(order, "open %s 1000", n ? "bob" : "alice");
+		else
+			len = sprintf(order, "pay %s %u", n & 1 ? "alice bob" : "bob alice",
+				      n % 97 + 1);
+		if (write(fd, order, len) != len)
+			break;
+		usleep(20000);
+	}
+	*broken = 1;
+}
+
 int main(void)
 {
 	long cpu, cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	volatile uint64_t *shared;
 	uint64_t last[64] = { };
-	int seconds, moved;
+	int seconds, moved, fd;
+	pid_t pid;
 
 	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED || cpus > 63)
 		return 1;
+	fd = open("/patient-mod.ko", O_RDONLY);
+	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0) ||
+	    mount("proc", "/proc", "proc", 0, NULL))
+		return 1;
+	close(fd);
 	for (cpu = 0; cpu < cpus; cpu++) {
-		pid_t pid = fork();
-
+		pid = fork();
 		if (pid < 0)
 			return 1;
 		if (!pid)
 			work(cpu, &shared[cpu], &shared[63]);
 	}
+	pid = fork();
+	if (pid < 0)
+		return 1;
+	if (!pid)
+		keep_ledger(&shared[63]);
 	for (seconds = 1; ; seconds++) {
 		sleep(1);
 		moved = 0;

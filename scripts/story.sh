@@ -33,16 +33,23 @@ make_keys() {
 	openssl rand -out owner/cck.bin 32
 }
 
+# build_ledger NAME: the module for the patient, patient-mod.ko in build/guest/NAME, which
+# is for one caller at a time
+build_ledger() {
+	local dir=$BUILD/guest/$1
+	mkdir -p "$dir"
+	cp "$TOP/qemu/patient-mod.c" "$dir/"
+	echo 'obj-m := patient-mod.o' >"$dir/Kbuild"
+	quietly "$BUILD/log/$1-mod" make -C "$patient" ARCH=s390 CROSS_COMPILE="$CROSS-" \
+		M="$dir" modules
+}
+
 # make_patient: owner/initrd for the Linux that crashes, with what is in ramdisk as well
 ramdisk=()
 make_patient() {
 	local pack="$patient/usr/gen_init_cpio"
-	mkdir -p "$BUILD/guest/patient"
 	"$CROSS-gcc" -O2 -Wall -Wextra -Werror -static -o patient-init "$TOP/qemu/patient-init.c"
-	cp "$TOP/qemu/patient-mod.c" "$BUILD/guest/patient/"
-	echo 'obj-m := patient-mod.o' >"$BUILD/guest/patient/Kbuild"
-	quietly "$BUILD/log/patient-mod" make -C "$patient" ARCH=s390 CROSS_COMPILE="$CROSS-" \
-		M="$BUILD/guest/patient" modules
+	build_ledger patient
 	printf '%s' "$secret" >owner/secret
 	printf '%s\n' "dir /dev 755 0 0" "nod /dev/console 600 0 0 c 5 1" "dir /proc 755 0 0" \
 		"file /init patient-init 755 0 0" "file /secret owner/secret 400 0 0" \

@@ -58,35 +58,59 @@ kvm_selftests() {
 
 guests=$BUILD/guests
 
-# make_guests: a guest that counts and a small Linux, as images of host.crt
-make_guests() {
-	local elf=$BUILD/guest/counter.elf build=("$tools/seimg" build --host-key "$images/host.crt"
-		--cck "$images/cck.bin" --allow-dump) name
-	rm -rf "$guests"
-	mkdir -p "$guests/share"
-	"$CROSS-gcc" -nostdlib -static -Wl,-Ttext=0 -o "$elf" "$TOP/qemu/counter.S"
-	"$CROSS-objcopy" -O binary -j .text "$elf" "$guests/counter"
-	"$CROSS-gcc" -O2 -Wall -Wextra -Werror -static -o "$BUILD/guest/guest-init" \
+# make_linux KERNEL: a small Linux of that build, also as an image of host.crt
+make_linux() {
+	"$CROSS-gcc" -O2 -Wall -Wextra -Werror -static -o "$guests/guest-init" \
 		"$TOP/qemu/guest-init.c"
 	printf '%s\n' "dir /dev 755 0 0" "nod /dev/console 600 0 0 c 5 1" \
-		"file /init $BUILD/guest/guest-init 755 0 0" >"$guests/initrd.spec"
-	"$patched/usr/gen_init_cpio" "$guests/initrd.spec" >"$guests/initrd"
+		"file /init $guests/guest-init 755 0 0" >"$guests/initrd.spec"
+	"$1/usr/gen_init_cpio" "$guests/initrd.spec" >"$guests/initrd"
+	cp "$1/arch/s390/boot/bzImage" "$guests/linux"
 	secret=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-	"${build[@]}" -o "$guests/counter.se" --kernel "$guests/counter"
-	"${build[@]}" -o "$guests/linux.se" --kernel "$patched/arch/s390/boot/bzImage" \
-		--ramdisk "$guests/initrd" --cmdline "console=ttyS0 secret=$secret"
-	for name in counter linux; do
-		"$tools/seimg" keys "$guests/$name.se" --host-private-key "$images/host.key" \
-			>"$guests/$name.key"
-	done
+	make_image linux --allow-dump --kernel "$guests/linux" --ramdisk "$guests/initrd" \
+		--cmdline "console=ttyS0 secret=$secret"
 }
 
-# guest_qemu NAME MIB CPUS OPTIONS: a step that runs QEMU by the scenario of that name
+# make_image NAME OPTION...: $guests/NAME.se, and its header key
+make_image() {
+	"$tools/seimg" build --host-key "$images/host.crt" --cck "$images/cck.bin" \
+		-o "$guests/$1.se" "${@:2}"
+	"$tools/seimg" keys "$guests/$1.se" --host-private-key "$images/host.key" \
+		>"$guests/share/$1.key"
+}
+
+# make_counter: a guest that counts, likewise
+make_counter() {
+	local elf=$BUILD/guest/counter.elf
+	"$CROSS-gcc" -nostdlib -static -Wl,-Ttext=0 -o "$elf" "$TOP/qemu/counter.S"
+	"$CROSS-objcopy" -O binary -j .text "$elf" "$guests/counter"
+	make_image counter --allow-dump --kernel "$guests/counter"
+}
+
+# guest_kernel: the build of the Linux that is the guest of all hosts, that of make demo
+guest_kernel() {
+	local src=
+	[ "$KERNEL" != "${KERNELS%% *}" ] || src=${KERNEL_SRC:-}
+	make -s --no-print-directory -C "$TOP" KERNEL="${KERNELS%% *}" KERNEL_SRC="$src" patient
+}
+
+# INPUTS of tests with it
+in_guests() {
+	local linux
+	linux=$(guest_kernel)
+	in_machines
+	cat "$linux/arch/s390/boot/bzImage"
+}
+
+# guest_qemu NAME MIB CPUS OPTIONS [COMMANDS]: a step that runs QEMU by the scenario of
+# that name; COMMANDS of a shell go before it
 guest_qemu() {
-	echo "test $1 timeout=${GUEST_TIMEOUT:-400} -- /bin/qmp /$1.qmp" \
-		"/usr/bin/qemu-system-s390x -accel kvm -cpu host -m $2 -smp $3 -nodefaults" \
-		"-display none -no-reboot -action panic=pause -qmp stdio" \
-		"-chardev file,id=c,path=/share/$1.log -device sclplmconsole,chardev=c $4"
+	local qemu
+	qemu="/bin/qmp /$1.qmp /usr/bin/qemu-system-s390x -accel kvm -cpu host -m $2 -smp $3"
+	qemu+=" -nodefaults -display none -no-reboot -action panic=pause -qmp stdio"
+	qemu+=" -chardev file,id=c,path=/share/$1.log -device sclplmconsole,chardev=c $4"
+	[ -z "${5:-}" ] || qemu="/bin/sh -c \"$5; exec $qemu\""
+	echo "test $1 timeout=${GUEST_TIMEOUT:-400} -- $qemu"
 }
 
 # guest_scenario NAME <<LINES
@@ -94,11 +118,33 @@ guest_scenario() {
 	vmm=$guests scenario "$1"
 }
 
-# Guest code runs: a guest that counts and is dumped twice while it runs, a Linux that
-# panics, and a protected Linux that panics and is dumped; two CPUs each.
-boot_guests() {
-	local files pv="-machine s390-ccw-virtio,confidential-guest-support=pv0 -object s390-pv-guest,id=pv0"
-	make_guests
+# guest_load IMAGE...: steps in front of all others
+guest_load() {
+	local name
+	printf '%s\n' "share /share" "insmod /uvsim.ko sie=run" "insmod /kvm.ko"
+	for name; do
+		echo "copy /share/$name.key $uvsim/header_keys"
+	done
+}
+
+guest_pv="-machine s390-ccw-virtio,confidential-guest-support=pv0 -object s390-pv-guest,id=pv0"
+
+# linux_steps: a Linux that panics, and a protected one that panics and is dumped; two
+# CPUs each
+linux_steps() {
+	guest_scenario plain-linux <<-EOF
+		event GUEST_PANICKED
+	EOF
+	guest_scenario pv-linux <<-EOF
+		event GUEST_PANICKED
+		DUMP /share/linux
+	EOF
+	guest_qemu plain-linux 64 2 "-machine s390-ccw-virtio -kernel /linux -initrd /initrd -append console=ttyS0"
+	guest_qemu pv-linux 64 2 "$guest_pv -kernel /linux.se"
+}
+
+# counter_steps: guest code that counts runs, and is dumped twice while it does
+counter_steps() {
 	guest_scenario counter <<-EOF
 		poll $uvsim/sie instruction b202
 		DUMP /share/counter.1
@@ -113,33 +159,23 @@ boot_guests() {
 		poll $uvsim/sie instruction b202
 		DUMP /share/plain.2
 	EOF
-	guest_scenario plain-linux <<-EOF
-		event GUEST_PANICKED
-	EOF
-	guest_scenario pv-linux <<-EOF
-		event GUEST_PANICKED
-		DUMP /share/linux
-	EOF
-	build_vmm >"$guests/files"
-	mapfile -t files <"$guests/files"
+	guest_qemu counter 16 1 "$guest_pv -kernel /counter.se"
+	echo "write $uvsim/sie reset"
+	guest_qemu plain-counter 16 1 "-machine s390-ccw-virtio -kernel /counter"
+}
+
+# boot_guests NAME FILE...: the steps in $guests/steps, with these files of $guests
+boot_guests() {
+	local f files
 	{
-		echo "share /share"
-		echo "insmod /uvsim.ko sie=run"
-		echo "insmod /kvm.ko"
-		echo "copy /counter.key $uvsim/header_keys"
-		echo "copy /linux.key $uvsim/header_keys"
-		guest_qemu counter 16 1 "$pv -kernel /counter.se"
-		echo "write $uvsim/sie reset"
-		guest_qemu plain-counter 16 1 "-machine s390-ccw-virtio -kernel /counter"
-		guest_qemu plain-linux 64 2 "-machine s390-ccw-virtio -kernel /linux -initrd /initrd -append console=ttyS0"
-		guest_qemu pv-linux 64 2 "$pv -kernel /linux.se"
-	} | boot guests "$patched" "-t 900 -m 2G -d $guests/share" /uvsim.ko="$module" \
-		/linux="$patched/arch/s390/boot/bzImage" /initrd="$guests/initrd" \
-		/counter.se="$guests/counter.se" /counter.key="$guests/counter.key" \
-		/linux.se="$guests/linux.se" /linux.key="$guests/linux.key" \
-		/counter="$guests/counter" /plain-counter.qmp="$guests/plain-counter.qmp" \
-		/counter.qmp="$guests/counter.qmp" /plain-linux.qmp="$guests/plain-linux.qmp" \
-		/pv-linux.qmp="$guests/pv-linux.qmp" "${files[@]}"
+		build_vmm
+		for f in linux initrd linux.se plain-linux.qmp pv-linux.qmp "${@:2}"; do
+			echo "/$f=$guests/$f"
+		done
+	} >"$guests/files"
+	mapfile -t files <"$guests/files"
+	boot "$1" "$patched" "-t 900 -m 2G -d $guests/share" /uvsim.ko="$module" "${files[@]}" \
+		<"$guests/steps"
 }
 
 # guest_decrypt NAME
@@ -205,9 +241,34 @@ saw() {
 	[ "$word" = "$3" ] || { echo "$1: at $2 it has $word, not $3"; return 1; }
 }
 
+# linux_right: what both Linux have said, and the dump of the protected one
+linux_right() {
+	local log
+	for log in plain-linux pv-linux; do
+		grep -a -e 'guest: ' -e 'Linux version' "$guests/share/$log.log"
+		grep -aq 'Brought up 1 node, 2 CPUs' "$guests/share/$log.log"
+		grep -aq 'Attempted to kill init! exitcode=0x00000000' "$guests/share/$log.log"
+	done
+	guest_decrypt linux
+	grep -aq "secret=$secret" "$guests/linux.elf"
+	if grep -aq "$secret" "$guests/share/linux"; then
+		echo "the secret of the guest is in the encrypted dump"
+		return 1
+	fi
+}
+
 guests_run() {
-	local n name secret log
-	boot_guests
+	local n name secret
+	rm -rf "$guests"
+	mkdir -p "$guests/share"
+	make_linux "$patched"
+	make_counter
+	{
+		guest_load linux counter
+		counter_steps
+		linux_steps
+	} >"$guests/steps"
+	boot_guests guests counter counter.se counter.qmp plain-counter.qmp
 	for n in 1 2; do
 		guest_decrypt counter.$n
 		ln -s "share/plain.$n" "$guests/plain.$n.elf"
@@ -223,70 +284,6 @@ guests_run() {
 	done
 	# facility 158
 	[ $((16#$(guest_word counter.2 0x400018) >> 33 & 1)) -eq 1 ]
-	for log in plain-linux pv-linux; do
-		grep -a 'guest: ' "$guests/share/$log.log"
-		grep -aq 'Brought up 1 node, 2 CPUs' "$guests/share/$log.log"
-		grep -aq 'Attempted to kill init! exitcode=0x00000000' "$guests/share/$log.log"
-	done
-	guest_decrypt linux
-	grep -aq "secret=$secret" "$guests/linux.elf"
-	if grep -aq "$secret" "$guests/share/linux"; then
-		echo "the secret of the guest is in the encrypted dump"
-		return 1
-	fi
+	linux_right
 	echo "dumps of running guests decrypt to what they had"
-}
-
-motion_cpus=4 motion_dumps=3
-
-# A busy Linux is dumped several times, and runs on: its own checksums are right all
-# the time, and crash opens each dump.
-guests_in_motion() {
-	local n files pv="-machine s390-ccw-virtio,confidential-guest-support=pv0 -object s390-pv-guest,id=pv0"
-	. "$TOP/scripts/story.sh"
-	patient=$("$TOP/scripts/kernel" patient)
-	guests=$BUILD/motion
-	rm -rf "$guests"
-	mkdir -p "$guests/share"
-	cd "$guests"
-	"$CROSS-gcc" -O2 -Wall -Wextra -Werror -static -o init "$TOP/qemu/busy-init.c"
-	printf '%s\n' "dir /dev 755 0 0" "nod /dev/console 600 0 0 c 5 1" \
-		"file /init init 755 0 0" >initrd.spec
-	"$patient/usr/gen_init_cpio" initrd.spec >initrd
-	"$tools/seimg" build --host-key "$images/host.crt" --cck "$images/cck.bin" --allow-dump \
-		-o motion.se --kernel "$patient/arch/s390/boot/bzImage" --ramdisk initrd \
-		--cmdline console=ttyS0
-	"$tools/seimg" keys motion.se --host-private-key "$images/host.key" >motion.key
-	{
-		for ((n = 1; n <= motion_dumps; n++)); do
-			echo "again /share/motion.log $motion_cpus of $motion_cpus CPUs have worked"
-			echo "DUMP /share/dump.$n"
-		done
-		echo "again /share/motion.log $motion_cpus of $motion_cpus CPUs have worked"
-	} | guest_scenario motion
-	build_vmm >files
-	mapfile -t files <files
-	{
-		echo "share /share"
-		echo "insmod /uvsim.ko sie=run"
-		echo "insmod /kvm.ko"
-		echo "copy /motion.key $uvsim/header_keys"
-		guest_qemu motion 64 $motion_cpus "$pv -kernel /motion.se"
-	} | boot motion "$patched" "-t 900 -m 2G -d $guests/share" /uvsim.ko="$module" \
-		/motion.se=motion.se /motion.key=motion.key /motion.qmp=motion.qmp "${files[@]}"
-	grep -a '^busy: ' share/motion.log
-	grep -aq BROKEN share/motion.log && return 1
-	ln -s "$patient/vmlinux" vmlinux
-	cck=$images/cck.bin
-	for ((n = 1; n <= motion_dumps; n++)); do
-		decrypt "share/dump.$n" "$n.elf"
-		printf '%s\n' "sys > sys.$n" "ps > ps.$n" "bt -a > bt.$n" quit >crash.cmds
-		quietly ./crash.out crash -s -i crash.cmds vmlinux "$n.elf"
-		grep -E '^ *(CPUS|UPTIME|TASKS):' "sys.$n"
-		grep -q "CPUS: $motion_cpus" "sys.$n"
-		[ "$(grep -c ' worker[0-9]' "ps.$n")" -eq $motion_cpus ]
-		[ "$(grep -c '^PID: ' "bt.$n")" -eq $motion_cpus ]
-		rm "$n.elf"
-	done
-	echo "$motion_dumps dumps of a busy Linux on $motion_cpus CPUs"
 }

@@ -213,7 +213,7 @@ boot_vmm() {
 		# not before somebody listens for events
 		vmm_test caught '' "$good -S -action reboot=shutdown,shutdown=pause" \
 			"pv cpu=0 r4=3 $pv_diag308" boot
-	} | boot qemu "$patched" "-t 300 -d $vmm/share" /uvsim.ko="$module" "${vmm_files[@]}"
+	} | boot qemu "$patched" "-t 900 -d $vmm/share" /uvsim.ko="$module" "${vmm_files[@]}"
 }
 
 # Memory, ends and guests of other kinds; after boot_vmm
@@ -230,7 +230,7 @@ boot_vmm_more() {
 		vmm_test panic 'want="guest-panicked"' "$good -action panic=pause" \
 			"pv cpu=0 icpt=0x1c psw_mask=0x0002000180000000 psw_addr=0x1234" boot
 		vmm_test part '' "$good" boot
-	} | boot qemu-more "$patched" "-t 300 -d $vmm/share" /uvsim.ko="$module" "${vmm_files[@]}"
+	} | boot qemu-more "$patched" "-t 900 -d $vmm/share" /uvsim.ko="$module" "${vmm_files[@]}"
 }
 
 # decrypt DUMP [OPTION]: to $vmm/DUMP.elf; what zgetdump said is in $vmm/DUMP.log
@@ -368,7 +368,7 @@ vmm_unpatched() {
 	{
 		echo "$vmm_steps"
 		vmm_test unpatched '' '-kernel /good.se' boot
-	} | boot qemu-unpatched "$base" "-t 100 -d $vmm/share" /uvsim.ko="$base_module" \
+	} | boot qemu-unpatched "$base" "-t 900 -d $vmm/share" /uvsim.ko="$base_module" \
 		"${vmm_files[@]}"
 	! grep 'PV command' "$BUILD/boot/qemu-unpatched/log" || return 1
 	vmm_no_sections unpatched

@@ -6,10 +6,10 @@
 # A kernel with tests that have to fail lets the whole of them fail.
 boot_selftest() {
 	local xfails=${XFAILS:-}
-	boot selftest "$patched" "-t 600" /uvsim.ko="$module" "${test[@]}" <<-EOF
+	boot selftest "$patched" "-t 1500" /uvsim.ko="$module" "${test[@]}" <<-EOF
 		swap /dev/ram0
 		$load
-		$(selftest timeout=560 ${XFAILS:+status=tap} ${AS_IS:+env=PV_DUMP_GENTLE=1})
+		$(selftest timeout=1400 ${XFAILS:+status=tap} ${AS_IS:+env=PV_DUMP_GENTLE=1})
 	EOF
 }
 
@@ -44,10 +44,10 @@ boot_debug() { # BOOT-FUNCTION NAME GREP-OPTION...: which programs
 # must not be told prot_virt=1: it would call the Ultravisor before uvsim is there.
 boot_sysfs() {
 	SKIPS="" append="facilities=158" \
-		boot sysfs "$patched" "-t 60" /uvsim.ko="$module" "${test[@]}" <<-EOF
+		boot sysfs "$patched" "-t 300" /uvsim.ko="$module" "${test[@]}" <<-EOF
 		insmod /uvsim.ko force158=1
 		insmod /kvm.ko
-		tap info_test timeout=50 -- /selftest/info_test
+		tap info_test timeout=280 -- /selftest/info_test
 	EOF
 }
 
@@ -75,13 +75,13 @@ boot_image() {
 		exec "\$@"
 	EOF
 	SKIPS="$SKIPS $(needs_sim | paste -sd ' ')" \
-		boot image "$patched" "-t 300" /uvsim.ko="$module" "${test[@]}" \
+		boot image "$patched" "-t 900" /uvsim.ko="$module" "${test[@]}" \
 		/small.se="$images/small.se" /small.key="$images/small.key" /cck="$images/cck.bin" \
 		/alone="$alone" /bin/sh="$CACHE/root/tools/usr/bin/busybox" <<-EOF
 		swap /dev/ram0
 		$load
 		copy /small.key $debugfs/header_keys
-		$(selftest timeout=280 env=PV_DUMP_IMAGE=/small.se env=PV_DUMP_CCK=/cck |
+		$(selftest timeout=850 env=PV_DUMP_IMAGE=/small.se env=PV_DUMP_CCK=/cck |
 			sed '/^tap race_test /d; s|-- |-- /bin/sh -c "unshare -m /bin/sh /alone |; s|$|"|')
 	EOF
 }
@@ -113,7 +113,7 @@ boot_hwkit() {
 		cd pv-dump-hwkit
 		./run /small.se /cck /forbidden.se
 	EOF
-	append=${append:-} boot hwkit "$patched" "-t 600" /uvsim.ko="$module" /kit.tar.gz="$kit.tar.gz" \
+	append=${append:-} boot hwkit "$patched" "-t 1500" /uvsim.ko="$module" /kit.tar.gz="$kit.tar.gz" \
 		/small.se="$images/small.se" /small.key="$images/small.key" /cck="$images/cck.bin" \
 		/forbidden.se="$images/forbidden.se" /forbidden.key="$images/forbidden.key" \
 		/tester="$dir/tester" /bin/sh="$CACHE/root/tools/usr/bin/busybox" \
@@ -123,7 +123,7 @@ boot_hwkit() {
 		$load
 		copy /small.key $debugfs/header_keys
 		copy /forbidden.key $debugfs/header_keys
-		tap hwkit timeout=560 ${xfails:+status=1} ${AS_IS:+env=PV_DUMP_GENTLE=1} -- /bin/sh -c "unshare -m /bin/sh /tester"
+		tap hwkit timeout=1400 ${xfails:+status=1} ${AS_IS:+env=PV_DUMP_GENTLE=1} -- /bin/sh -c "unshare -m /bin/sh /tester"
 	EOF
 	# The kit's results as those of the machine, so that the judge looks at each of them
 	awk '/^    # Subtest: hwkit$/ { inside = 1; next }
@@ -145,11 +145,11 @@ boot_hwkit() {
 boot_unpatched() {
 	mkdir -p "$BUILD/boot"
 	SKIPS=$(selftest | cut -d ' ' -f 2 | paste -sd ' ')
-	boot unpatched "$base" "-t 60" /uvsim.ko="$base_module" "${test[@]}" \
+	boot unpatched "$base" "-t 300" /uvsim.ko="$base_module" "${test[@]}" \
 		/bin/pvdump="$tools/pvdump" /good.se="$images/good.se" \
 		>"$BUILD/boot/unpatched.out" <<-EOF
 		$load
-		$(selftest timeout=50)
+		$(selftest timeout=280)
 		tmpfs /out size=64m
 		test no-capability status=1 want="KVM_CAP_S390_PROTECTED_DUMP" empty=/out -- $pvdump
 	EOF
@@ -162,11 +162,11 @@ boot_unpatched() {
 # it has seen that each command is refused. KVM is loaded before, as it needs SIE.
 boot_without_uv() {
 	mkdir -p "$BUILD/boot"
-	SKIPS=info_test boot without-uv "$patched" "-t 60" /uvsim.ko="$module" "${test[@]}" \
+	SKIPS=info_test boot without-uv "$patched" "-t 900" /uvsim.ko="$module" "${test[@]}" \
 		>"$BUILD/boot/without-uv.out" <<-EOF || [ $? = 4 ]
 		$load
 		rmmod uvsim
-		tap info_test timeout=50 -- /selftest/info_test
+		tap info_test timeout=280 -- /selftest/info_test
 		insmod /uvsim.ko
 	EOF
 	cat "$BUILD/boot/without-uv.out"
@@ -179,12 +179,12 @@ boot_without_uv() {
 boot_broken_uvc() {
 	local cmd
 	for cmd in 0x400 0x401 0x402 0x403; do
-		boot "broken-$cmd" "$patched" "-t 300" /uvsim.ko="$module" \
+		boot "broken-$cmd" "$patched" "-t 900" /uvsim.ko="$module" \
 			"${test[@]}" <<-EOF
 			$load
 			write $debugfs/faults "cmd=$cmd nth=1 rc=0x1234 rrc=0x5 count=0"
 			bind /etc/steps $debugfs/faults
-			test suite-with-broken-$cmd until="FAIL  $happy" timeout=280 -- /selftest/dump_test
+			test suite-with-broken-$cmd until="FAIL  $happy" timeout=850 -- /selftest/dump_test
 		EOF
 	done | grep passed,
 	echo "red, as it must be"

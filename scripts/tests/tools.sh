@@ -57,7 +57,7 @@ in_tools() {
 # Everything that can go wrong for the user of pvdump: the right exit status, a
 # message that names the trouble, nothing left behind.
 boot_tools() {
-	boot tools "$patched" "-t 120" /uvsim.ko="$module" /bin/pvdump="$tools/pvdump" \
+	boot tools "$patched" "-t 600" /uvsim.ko="$module" /bin/pvdump="$tools/pvdump" \
 		/good.se="$images/good.se" /truncated.se="$images/truncated.se" \
 		/tampered.se="$images/tampered.se" /forbidden.se="$images/forbidden.se" \
 		/good.key="$images/good.key" /wrong.key="$images/wrong.key" \
@@ -105,7 +105,7 @@ boot_pvdump() {
 	local slow="write $debugfs/faults \"cmd=0x401 nth=1 delay_us=200000 count=0\""
 	local wait="until grep -q % /log; do sleep 0.1; done"
 	"$TOP/scripts/zgetdump" >/dev/null
-	boot pvdump "$patched" "-t 300" /uvsim.ko="$module" /bin/pvdump="$tools/pvdump" \
+	boot pvdump "$patched" "-t 900" /uvsim.ko="$module" /bin/pvdump="$tools/pvdump" \
 		/good.se="$images/good.se" /good.key="$images/good.key" \
 		/bin/sh="$CACHE/root/tools/usr/bin/busybox" <<-EOF
 		tmpfs /out size=64m
@@ -156,7 +156,7 @@ dump_of_pages() {
 		echo "swap /dev/ram0"
 		echo 'test swapped want=", 0 are not" --' \
 			'/bin/pvdump -i /share/image -o /share/swapped -m 1 -c 2 --exec "swap-out 0x100000"'
-	} | boot pages "$patched" "-t 60 -d $share" /uvsim.ko="$module" \
+	} | boot pages "$patched" "-t 300 -d $share" /uvsim.ko="$module" \
 		/bin/pvdump="$tools/pvdump" /bin/sh="$BUILD/guest/init"
 	# storage state: three pages are shared and mapped
 	i=$(grep -aoP '\xff{4}\x00{11}\x06' "$share/dump" | wc -l)

@@ -6,7 +6,7 @@
 # boot_conformance NAME O MODULE: the simulator's answers, call by call.
 # Initialize Ultravisor wants memory above 2 GiB.
 boot_conformance() {
-	boot "$1" "$2" "-t 300 -m 3G" /uvsim.ko="$3" /uvsim_test.ko="${3%.ko}_test.ko" <<-EOF
+	boot "$1" "$2" "-t 900 -m 3G" /uvsim.ko="$3" /uvsim_test.ko="${3%.ko}_test.ko" <<-EOF
 		insmod /uvsim_test.ko sie=1
 		test refuses-where-sie-is status=1 want="Device or resource busy" -- insmod /uvsim.ko
 		rmmod uvsim_test
@@ -23,14 +23,14 @@ boot_newest_qemu() {
 	use_newest_qemu
 	# shellcheck disable=SC2086  # a command with options
 	$QEMU --version | head -n 1
-	boot newest-qemu "$patched" "-t 300 -m 3G" /uvsim.ko="$module" \
+	boot newest-qemu "$patched" "-t 900 -m 3G" /uvsim.ko="$module" \
 		/uvsim_test.ko="${module%.ko}_test.ko" "${test[@]}" <<-EOF
 		swap /dev/ram0
 		insmod /uvsim_test.ko
 		$load
 		tap uvsim-conformance timeout=280 -- cat /sys/kernel/debug/uvsim_test/conformance
 		rmmod uvsim_test
-		$(selftest timeout=280 | grep '^tap dump_test ')
+		$(selftest timeout=850 | grep '^tap dump_test ')
 	EOF
 }
 
@@ -76,7 +76,7 @@ boot_reload_debug() {
 # counts violations.
 boot_without() {
 	local log=$BUILD/boot/$1/log
-	append=$2 boot "$1" "$builtin" "-t 60" /bin/pvdump="$tools/pvdump" \
+	append=$2 boot "$1" "$builtin" "-t 300" /bin/pvdump="$tools/pvdump" \
 		/small.se="$images/small.se" >/dev/null <<-EOF && return 1
 		test without status=1 want="no /dev/kvm" -- /bin/pvdump -i /small.se -o /dump
 	EOF
@@ -93,7 +93,7 @@ boot_builtin() {
 		build_kvm_selftests "$patched" >"$BUILD/log/builtin-files"
 		mapfile -t files <"$BUILD/log/builtin-files"
 	}
-	append=uvsim=on boot builtin "$builtin" "-t 600 -m 3G" \
+	append=uvsim=on boot builtin "$builtin" "-t 1500 -m 3G" \
 		/uvsim_test.ko="$builtin/tools/testing/uvsim/uvsim_test.ko" \
 		"${test[@]}" "${files[@]}" <<-EOF
 		swap /dev/ram0
@@ -103,7 +103,7 @@ boot_builtin() {
 		write $mode run
 		$(for f in "${files[@]}"; do echo "test ${f##*/} timeout=120 -- ${f%%=*}"; done)
 		write $mode script
-		$(selftest timeout=280 | grep -v '^tap race_test ')
+		$(selftest timeout=850 | grep -v '^tap race_test ')
 	EOF
 	boot_without builtin-off ""
 	boot_without builtin-refuses "uvsim=on facilities=158"

@@ -22,6 +22,9 @@ UNSET_5.10 :=
 # The kernel's own KVM selftests that execute guests, and can pass on uvsim.
 KVM_SELFTESTS_5.10 := sync_regs_test memop resets
 
+# The other kernel that runs on this one, in make check-all.
+GUEST_KERNEL_5.10 := mainline
+
 # New files stand here at their paths in the newest mainline. Older kernels have
 # these elsewhere: HERE=THERE, for the beginnings of paths in names and in texts.
 PATHS_5.10 := kvm/s390/pv_dump=kvm/s390x/pv_dump \
@@ -172,6 +175,7 @@ AS_IS_XFAILS_mainline := $(filter-out $(outlives) dumping.refused_teardown%,$(AS
 	dumping.refused_teardown_ends_the_dump~dump_stor~violations
 # Not memop, tprot and keyop, which want storage keys; debug_test, PER; cmma_test, CMMA.
 KVM_SELFTESTS_mainline := sync_regs_test resets user_operexec
+GUEST_KERNEL_mainline := 5.10
 UNSET_mainline := CONFIG_PROC_SYSCTL
 # KVM selftests that the test kselftest leaves out: the guests of nearly all would have to
 # run, which takes sie=run (see KVM_SELFTESTS), and nobody has tried the last three. Where

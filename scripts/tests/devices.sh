@@ -70,7 +70,7 @@ guests_with_devices() {
 	{
 		guest_load
 		guest_qemu devices 64 4,maxcpus=5 "$qemu" "mkfifo /keys; exec 3<>/keys"
-	} | boot devices "$patched" "-t 900 -m 2G -d $devices/share" /uvsim.ko="$module" \
+	} | boot devices "$patched" "-t 2000 -m 2G -d $devices/share" /uvsim.ko="$module" \
 		/linux="$patient/arch/s390/boot/bzImage" /initrd=initrd /devices.qmp=devices.qmp \
 		"${files[@]}"
 	grep -aq 'Brought up 1 node, 4 CPUs' share/devices.log

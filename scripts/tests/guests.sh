@@ -110,7 +110,7 @@ guest_qemu() {
 	qemu+=" -nodefaults -display none -no-reboot -action panic=pause -qmp stdio"
 	qemu+=" -chardev file,id=c,path=/share/$1.log -device sclplmconsole,chardev=c $4"
 	[ -z "${5:-}" ] || qemu="/bin/sh -c \"$5; exec $qemu\""
-	echo "test $1 timeout=${GUEST_TIMEOUT:-400} -- $qemu"
+	echo "test $1 timeout=${GUEST_TIMEOUT:-1500} -- $qemu"
 }
 
 # guest_scenario NAME <<LINES
@@ -174,7 +174,7 @@ boot_guests() {
 		done
 	} >"$guests/files"
 	mapfile -t files <"$guests/files"
-	boot "$1" "$patched" "-t 900 -m 2G -d $guests/share" /uvsim.ko="$module" "${files[@]}" \
+	boot "$1" "$patched" "-t 4500 -m 2G -d $guests/share" /uvsim.ko="$module" "${files[@]}" \
 		<"$guests/steps"
 }
 

@@ -49,7 +49,7 @@ boot_motion() {
 	{
 		guest_load motion forbidden
 		cat
-	} | boot "$1" "$patched" "-t 1800 -m 2G -d $guests/share" /uvsim.ko="$module" "${files[@]}"
+	} | boot "$1" "$patched" "-t 7000 -m 2G -d $guests/share" /uvsim.ko="$module" "${files[@]}"
 }
 
 # opens DUMP [COMMAND...]: crash does, and finds the Linux at work
@@ -89,7 +89,7 @@ guests_in_motion() {
 		done
 		echo "again /share/motion.log $motion_works"
 	} | guest_scenario motion
-	GUEST_TIMEOUT=1500 guest_qemu motion 64 $motion_cpus "$guest_pv -kernel /motion.se" \
+	GUEST_TIMEOUT=5000 guest_qemu motion 64 $motion_cpus "$guest_pv -kernel /motion.se" \
 		"mkfifo /requests; export LD_PRELOAD=/pvdump-in-vmm.so PVDUMP_REQUESTS=/requests PVDUMP_ANSWERS=/share/answers" |
 		boot_motion "motion-$dumps"
 	grep -a '^busy: ' share/motion.log | tail -n 1
@@ -147,7 +147,7 @@ guests_in_trouble() {
 	{
 		echo "tmpfs /full size=8m"
 		guest_qemu forbidden 64 $motion_cpus "$guest_pv -kernel /forbidden.se"
-		GUEST_TIMEOUT=1200 guest_qemu trouble 64 $motion_cpus \
+		GUEST_TIMEOUT=5000 guest_qemu trouble 64 $motion_cpus \
 			"$guest_pv -kernel /motion.se -action reboot=reset"
 	} | boot_motion trouble
 	grep 'header rc 101' "$BUILD/boot/trouble/log"

@@ -317,6 +317,15 @@ TEST_F(dumping, cpu_dump_in_the_middle_of_disable)
 	EXPECT_EQ(0, sim_calls(UVC_CPU));
 }
 
+/* Returns in the middle of the UVC, which is busy until the rule is gone */
+static void busy_cpu_dump(struct __test_metadata *_metadata, struct dumper *d)
+{
+	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=1 busy=0x7fffffff", UVC_CPU));
+	ASSERT_EQ(0, pthread_create(&d->thread, NULL, cpu_fn, d));
+	while (sim_hits() < 1)
+		sleep_ms(1);
+}
+
 TEST_F(dumping, complete_waits_for_a_cpu_dump)
 {
 	struct vm *vm = &self->vm;
@@ -328,10 +337,7 @@ TEST_F(dumping, complete_waits_for_a_cpu_dump)
 		return;
 	ASSERT_NE(NULL, d.buf);
 	ASSERT_NE(NULL, c.buf);
-	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=1 busy=0x7fffffff", UVC_CPU));
-	ASSERT_EQ(0, pthread_create(&d.thread, NULL, cpu_fn, &d));
-	while (sim_hits() < 1)
-		sleep_ms(1);
+	busy_cpu_dump(_metadata, &d);
 	/* the UVC is under way: no other may end the dump before it is through */
 	ASSERT_EQ(0, pthread_create(&c.thread, NULL, complete_fn, &c));
 	EXPECT_FALSE(wait_done(&c.done, 100));
@@ -367,10 +373,7 @@ TEST_F(dumping, complete_that_waits_for_a_cpu_dump_can_be_killed)
 		return;
 	ASSERT_NE(NULL, d.buf);
 	ASSERT_NE(NULL, c.buf);
-	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=1 busy=0x7fffffff", UVC_CPU));
-	ASSERT_EQ(0, pthread_create(&d.thread, NULL, cpu_fn, &d));
-	while (sim_hits() < 1)
-		sleep_ms(1);
+	busy_cpu_dump(_metadata, &d);
 	/* of another process with the same memory, so that the VM stays */
 	pid = child_sharing(complete_of_a_process, &c);
 	ASSERT_LT(0, pid);

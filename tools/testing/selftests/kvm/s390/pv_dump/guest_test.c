@@ -55,7 +55,6 @@ FIXTURE_TEARDOWN(guest)
 	if (!env.sim)
 		return;
 	common_teardown(_metadata, &self->vm);
-	EXPECT_EQ(0, sim_sie_mode("script"));
 }
 
 /* A dump that is over, by what it says of the guest */

@@ -217,5 +217,5 @@ int sim_reset(void)
 	}
 	return sim_write("faults", "clear") ?: sim_write("qui", "reset") ?:
 	       sim_write("script", "clear") ?: sim_write("header_keys", "clear") ?:
-	       sim_write("counters", "0");
+	       sim_write("counters", "0") ?: sim_sie_mode("script");
 }

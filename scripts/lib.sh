@@ -76,13 +76,20 @@ use_cache() {
 		'# cache of kvm-s390-pv-dump; make distclean removes it' >"$CACHE/CACHEDIR.TAG"
 }
 
+# at_exit_remove PATH: when this shell ends. A subshell, as that of a command
+# substitution, removes its own and nothing of the shell around it.
+removed=() removed_by=$BASHPID
+at_exit_remove() {
+	[ "$removed_by" = "$BASHPID" ] || removed=() removed_by=$BASHPID
+	removed+=("$1")
+	trap 'rm -rf "${removed[@]}"' EXIT
+}
+
 # part DIR: makes DIR.part, which is removed if this shell ends before it is DIR
-parts=()
 part() {
 	rm -rf "$1.part"
 	mkdir -p "$1.part"
-	parts+=("$1.part")
-	trap 'rm -rf "${parts[@]}"' EXIT
+	at_exit_remove "$1.part"
 }
 
 # lock FILE: held until this shell and those started by it end

@@ -266,6 +266,20 @@ harness_same_kernel() {
 	done
 }
 
+# What a command substitution removes when it ends is not the directory of its shell.
+harness_at_exit() {
+	rm -rf "$box"
+	mkdir -p "$box"
+	# shellcheck disable=SC2016  # the shell's
+	bash -c '. "$1/scripts/lib.sh"
+		at_exit_remove "$2/outer"
+		mkdir "$2/outer"
+		inner=$(part "$2/inner" && ls "$2")
+		[ "$inner" = "inner.part
+outer" ] && [ "$(ls "$2")" = outer ]' - "$TOP" "$box"
+	rmdir "$box"
+}
+
 # A file that is older than its object, and has an error in it
 harness_older_file() {
 	rm -rf "$box"

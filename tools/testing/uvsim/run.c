@@ -438,8 +438,9 @@ out:
 }
 
 /*
- * The host gets an interruption: from within SIE if it is about a page of the
- * guest, else behind it.
+ * The host gets an interruption from within SIE, where its own are enabled. That they
+ * are not at the SIE of ours on newer kernels must not show: those set the next timer
+ * only on the way back to where interruptions are enabled.
  */
 static void raise(struct world *w, struct pt_regs *regs)
 {
@@ -449,11 +450,10 @@ static void raise(struct world *w, struct pt_regs *regs)
 	uvsim_store_crs(w->hcr);
 	r->cr0 = w->hcr[0];
 	r->cr0_open = r->cr0 & ~GCR0_LOW_ADDRESS;
-	r->psw[0] = regs->psw.mask;
-	r->psw[1] = regs->psw.addr;
+	r->psw[0] = regs->psw.mask | PSWM_IO | PSWM_EXT;
+	w->g.vcpu->raised = uvsim_in_sie((unsigned long *)&r->psw[1], &r->in_sie);
 	switch (w->raise) {
 	case RAISE_PGM:
-		w->g.vcpu->raised = uvsim_in_sie((unsigned long *)&r->psw[1], &r->in_sie);
 		r->data[0] = (u64)(4 << 16 | w->g.fault_code) << 32;
 		r->data[1] = w->g.fault | 0x400;
 		break;

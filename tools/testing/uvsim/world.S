@@ -111,30 +111,32 @@ SYM_CODE_END(uvsim_world_io)
  * guest runs, or what has come in a world and is the host's. %r14 has struct
  * raise, interruptions are disabled.
  */
-.macro RAISE old,new,parm,len
+.macro RAISE old,parm,len
 	stctg	%c0,%c0,R_CR0(%r14)
 	lctlg	%c0,%c0,R_CR0_OPEN(%r14)	/* low-address protection is off */
 	mvc	\old(16,%r0),R_PSW(%r14)
 	mvc	\parm(\len,%r0),R_DATA(%r14)
 .endm
 
-SYM_CODE_START_NOALIGN(uvsim_raise_pgm)
-	RAISE	0x150,0x1d0,0x8c,4
-	mvc	0xa8(8,%r0),R_DATA+8(%r14)
+.macro RAISED new
 	lctlg	%c0,%c0,R_CR0(%r14)
 	lg	%r14,R_IN_SIE(%r14)
 	mvi	0(%r14),1
-	lpswe	0x1d0(%r0)
+	lpswe	\new(%r0)
+.endm
+
+SYM_CODE_START_NOALIGN(uvsim_raise_pgm)
+	RAISE	0x150,0x8c,4
+	mvc	0xa8(8,%r0),R_DATA+8(%r14)
+	RAISED	0x1d0
 SYM_CODE_END(uvsim_raise_pgm)
 
 SYM_CODE_START_NOALIGN(uvsim_raise_ext)
-	RAISE	0x130,0x1b0,0x80,8
-	lctlg	%c0,%c0,R_CR0(%r14)
-	lpswe	0x1b0(%r0)
+	RAISE	0x130,0x80,8
+	RAISED	0x1b0
 SYM_CODE_END(uvsim_raise_ext)
 
 SYM_CODE_START_NOALIGN(uvsim_raise_io)
-	RAISE	0x170,0x1f0,0xb8,12
-	lctlg	%c0,%c0,R_CR0(%r14)
-	lpswe	0x1f0(%r0)
+	RAISE	0x170,0xb8,12
+	RAISED	0x1f0
 SYM_CODE_END(uvsim_raise_io)

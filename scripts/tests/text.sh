@@ -17,12 +17,12 @@ in_shell() {
 
 lint_codespell() {
 	cd "$TOP"
-	tracked | grep -zvE '^(COPYING|patches/.*[.]patch$)' | xargs -0 codespell -L fpr,inout,parm,sie
+	tracked | grep -zvE '^(COPYING|patches/.*[.]patch$)' | xargs -0 codespell -L fpr,inout,parm,sie,stap
 	# of a patch: its message and what it adds
 	awk 'FNR == 1 { body = 0 }
 	     /^---$/ { body = 1 }
 	     !body || /^[+]/ { print FILENAME ":" FNR ": " $0 }' patches/"$KERNEL"/*.patch >"$lint/patches.txt"
-	codespell -L fpr,inout,parm,sie "$lint/patches.txt"
+	codespell -L fpr,inout,parm,sie,stap "$lint/patches.txt"
 }
 
 lint_no_host_names() {

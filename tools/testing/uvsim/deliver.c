@@ -23,6 +23,12 @@ static int lowcore(struct gcpu *g, u8 **lc)
 	int rc = 0;
 
 	*lc = uvsim_g_abs(g, g->prefix, true, &rc);
+	if (!*lc && rc == 5) {
+		/* a prefix that is not in storage ends SIE for good */
+		g->sie->icptcode = ICPT_NOT_VALID;
+		g->sie->ipb = 0;
+		rc = G_LEAVE;
+	}
 	return *lc ? 0 : rc;
 }
 

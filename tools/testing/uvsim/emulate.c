@@ -56,13 +56,14 @@ static int fetch_one(struct gcpu *g, u64 at, u16 *insn)
 	return uvsim_g_access(g, at + 2, insn + 1, insn[0] >> 14 == 3 ? 4 : 2, true, false);
 }
 
-/* The instruction at @at, or what it executes */
-int uvsim_fetch(struct gcpu *g, u64 at, u16 *insn)
+/* The instruction at @at, or what it executes: then @executed */
+int uvsim_fetch(struct gcpu *g, u64 at, u16 *insn, bool *executed)
 {
 	u8 or = 0;
 	int rc;
 	u64 a;
 
+	*executed = false;
 	rc = fetch_one(g, at, insn);
 	if (rc)
 		return rc;
@@ -72,6 +73,7 @@ int uvsim_fetch(struct gcpu *g, u64 at, u16 *insn)
 		a = at + 2 * (s64)(s32)((u32)insn[1] << 16 | insn[2]);
 	else
 		return 0;
+	*executed = true;
 	if (insn[0] & 0xf0)
 		or = g->r[insn[0] >> 4 & 15];
 	rc = fetch_one(g, uvsim_g_wrap(g, a), insn);
@@ -83,7 +85,7 @@ int uvsim_fetch(struct gcpu *g, u64 at, u16 *insn)
 static int psw_loaded(struct gcpu *g)
 {
 	if (!uvsim_psw_valid(g->mask, g->addr))
-		return 6;
+		return G_PSW;
 	if (g->mask & PSWM_WAIT)
 		return G_WAIT;
 	return uvsim_irq_due(g) ? G_IRQ : G_DONE;
@@ -107,7 +109,7 @@ static int system_mask(struct gcpu *g, u16 *insn)
 		return rc;
 	g->mask = (g->mask & ~(0xffUL << 56)) | (u64)value << 56;
 	if (!uvsim_psw_valid(g->mask, g->addr))
-		return 6;
+		return G_PSW;
 	return value & ~mask && uvsim_irq_due(g) ? G_IRQ : G_DONE;
 }
 
@@ -143,6 +145,7 @@ static int control(struct gcpu *g, u16 *insn, bool wide, bool load)
 {
 	unsigned int r1 = insn[0] >> 4 & 15, r3 = insn[0] & 15, i, n = ((r3 - r1) & 15) + 1;
 	u64 a = wide ? operand_y(g, insn, 0) : uvsim_operand_s(g, insn[1]), d[16];
+	bool watched = false;
 	u32 w[16];
 	int rc;
 
@@ -151,8 +154,11 @@ static int control(struct gcpu *g, u16 *insn, bool wide, bool load)
 	if (!load && g->sie->ictl & ICTL_STCTL && !g->conf)
 		return G_INTERCEPT;
 	for (i = 0; i < n; i++) {
-		if (load && g->sie->lctl & 0x8000 >> ((r1 + i) & 15) && !g->conf)
-			return G_INTERCEPT;
+		if (load && g->sie->lctl & 0x8000 >> ((r1 + i) & 15)) {
+			if (!g->conf)
+				return G_INTERCEPT;
+			watched = true;
+		}
 		d[i] = g->cr[(r1 + i) & 15];
 		w[i] = d[i];
 	}
@@ -167,7 +173,8 @@ static int control(struct gcpu *g, u16 *insn, bool wide, bool load)
 		else
 			set_low(&g->cr[(r1 + i) & 15], w[i]);
 	}
-	return uvsim_irq_due(g) ? G_IRQ : G_DONE;
+	/* of a protected guest the host is told when it is done */
+	return watched || uvsim_irq_due(g) ? G_IRQ : G_DONE;
 }
 
 /* LRA, LRAY, LRAG */
@@ -415,11 +422,26 @@ static int move_operand(struct gcpu *g, u64 va, unsigned int as, u64 len, bool w
 	return 0;
 }
 
+/* Between the pages of two operands, as move_operand() has found them */
+static void move_bytes(u8 **d, u64 dst, u8 **s, u64 src, u64 len)
+{
+	u64 done, n;
+
+	for (done = 0; done < len; done += n) {
+		u64 sa = src + done, da = dst + done;
+		u8 *from = (sa ^ src) & PAGE_MASK ? s[1] + (sa & ~PAGE_MASK) : s[0] + done;
+		u8 *to = (da ^ dst) & PAGE_MASK ? d[1] + (da & ~PAGE_MASK) : d[0] + done;
+
+		n = min3(len - done, PAGE_SIZE - (sa & ~PAGE_MASK), PAGE_SIZE - (da & ~PAGE_MASK));
+		memmove(to, from, n);
+	}
+}
+
 /* As TCG has none in problem state. Up to 4096 bytes, as no length is more than that. */
 int uvsim_mvcos(struct gcpu *g, u16 *insn)
 {
 	u64 len = g->r[insn[0] >> 4 & 15], dst = uvsim_operand_s(g, insn[1]);
-	u64 src = uvsim_operand_s(g, insn[2]), done, n;
+	u64 src = uvsim_operand_s(g, insn[2]);
 	u32 oac = g->r[0];
 	unsigned int psw_as = (g->mask & PSWM_AS) >> 46, das, sas;
 	int rc, cc = 0;
@@ -452,14 +474,67 @@ int uvsim_mvcos(struct gcpu *g, u16 *insn)
 		if (rc)
 			return rc;
 	}
-	for (done = 0; done < len; done += n) {
-		u64 sa = src + done, da = dst + done;
-		u8 *from = (sa ^ src) & PAGE_MASK ? s[1] + (sa & ~PAGE_MASK) : s[0] + done;
-		u8 *to = (da ^ dst) & PAGE_MASK ? d[1] + (da & ~PAGE_MASK) : d[0] + done;
+	move_bytes(d, dst, s, src, len);
+	uvsim_set_gcc(g, cc);
+	return G_DONE;
+}
 
-		n = min3(len - done, PAGE_SIZE - (sa & ~PAGE_MASK), PAGE_SIZE - (da & ~PAGE_MASK));
-		memmove(to, from, n);
+/*
+ * MVCP, MVCS: to the primary space, or from there. A supervisor may do it by any key,
+ * which the CPU, in problem state, does not know.
+ */
+int uvsim_move_between_spaces(struct gcpu *g, u16 *insn)
+{
+	bool to_primary = insn[0] >> 8 == 0xda;
+	u64 len = g->r[insn[0] >> 4 & 15], dst = uvsim_operand_s(g, insn[1]);
+	u64 src = uvsim_operand_s(g, insn[2]);
+	unsigned int key = g->r[insn[0] & 15] >> 4 & 15;
+	u8 *d[2], *s[2];
+	int rc, cc = 0;
+
+	if (!(g->mask & PSWM_DAT) || !(g->cr[0] & 0x04000000) || g->mask & PSWM_AR)
+		return 0x13;	/* also in the home space */
+	if (g->mask & PSWM_PROBLEM && !(g->cr[3] & 0x80000000 >> key))
+		return 2;
+	if (key) {
+		uvsim_complain("MVCP or MVCS with a key");
+		return 6;
 	}
+	if (!(g->mask & PSWM_EA))
+		len = (u32)len;
+	if (len > 256) {
+		len = 256;
+		cc = 3;
+	}
+	rc = len ? move_operand(g, src, to_primary ? 2 : 0, len, false, s) : 0;
+	if (!rc && len)
+		rc = move_operand(g, dst, to_primary ? 0 : 2, len, true, d);
+	if (rc)
+		return rc;
+	move_bytes(d, dst, s, src, len);
+	uvsim_set_gcc(g, cc);
+	return G_DONE;
+}
+
+/* There are no keys, so the first operand's address alone matters. */
+static int test_protection(struct gcpu *g, u16 *insn)
+{
+	u64 a = uvsim_operand_s(g, insn[1]), abs;
+	int rc, cc = 0;
+
+	if (g->mask & PSWM_PROBLEM)
+		return 2;
+	if (g->sie->ictl & ICTL_TPROT && !g->conf)
+		return G_INTERCEPT;
+	rc = uvsim_g_translate(g, uvsim_g_asce(g, false), 0, a, true, &abs);
+	if (rc == 4) {
+		cc = 1;
+		rc = uvsim_g_translate(g, uvsim_g_asce(g, false), 0, a, false, &abs);
+	}
+	if (rc == 0x10 || rc == 0x11 || (rc >= 0x38 && rc <= 0x3b))
+		cc = 3;
+	else if (rc || (!uvsim_g_page(g, abs, false, &rc) && rc))
+		return rc;
 	uvsim_set_gcc(g, cc);
 	return G_DONE;
 }
@@ -475,6 +550,22 @@ static int load_parameter(struct gcpu *g, u16 *insn)
 	if (!rc)
 		g->pp = v;
 	return rc;
+}
+
+/* Not known to TCG, so that they are an operation exception there */
+bool uvsim_tcg_lacks(const u16 *insn)
+{
+	switch (insn[0]) {
+	case 0xb20b:	/* IPK */
+	case 0xb219:	/* SAC */
+	case 0xb224:	/* IAC */
+	case 0xb226:	/* EPAR */
+	case 0xb227:	/* ESAR */
+	case 0xb248:	/* PALB */
+	case 0xb98f:	/* CRDTE */
+		return true;
+	}
+	return false;
 }
 
 /* Also what is allowed in problem state if control registers say so: SPKA ... */
@@ -555,6 +646,8 @@ int uvsim_emulate(struct gcpu *g, u16 *insn)
 		return G_INTERCEPT;
 	}
 	switch (insn[0]) {
+	case 0xe501:
+		return test_protection(g, insn);
 	case 0xb2b2:	/* LPSWE */
 		return load_psw(g, insn);
 	case 0xb206:	/* SCKC */

@@ -59,6 +59,7 @@ enum {
 	G_WAIT,			/* done, the CPU waits now */
 	G_AGAIN,		/* nothing done, once more from the host */
 	G_LEAVE,		/* done, and the state description says why SIE ends */
+	G_PSW,			/* done, and the PSW that was loaded is not valid */
 };
 
 /* A page of guest absolute storage */
@@ -71,6 +72,7 @@ struct gpage {
 
 #define GPAGE_WRITE	1	/* may be written */
 #define GPAGE_DIRTY	2	/* plain is newer than what the host has */
+#define GPAGE_EXEC	4	/* a supervisor executes it, nobody writes */
 
 struct gchunk {
 	struct list_head list;
@@ -101,6 +103,7 @@ struct space {
 	struct list_head spts;
 	u64 asce;		/* the guest's */
 	u32 prefix;
+	bool problem;		/* of problem state, or for operands only */
 	u64 *root;
 	u64 host_asce;
 	int type;		/* of the root: 0 segment table ... 3 region first */
@@ -110,7 +113,7 @@ struct space {
 
 #define MAX_SPACES	128
 
-enum pending { PEND_NONE, PEND_GPRS, PEND_SCCB, PEND_STSI };
+enum pending { PEND_NONE, PEND_GPRS, PEND_SCCB, PEND_STSI, PEND_IO };
 
 /* What world.S needs to raise an interruption of the host; offsets are known there */
 struct raise {
@@ -131,6 +134,7 @@ struct gvcpu {
 	u16 ipa;
 	u32 ipb;
 	u64 pend_addr;
+	unsigned int pend_len;
 };
 
 #define GVM_MAX_CPUS	256
@@ -199,7 +203,8 @@ struct world {
 	struct gcpu g;
 	struct space *primary, *secondary;
 	enum { RAISE_NONE, RAISE_PGM, RAISE_EXT, RAISE_IO } raise;
-	u64 fetched;		/* page that the last fault made executable */
+	u64 fetched;		/* page that the last fault made executable ... */
+	u64 fetched_by;		/* ... for the instruction at this address */
 	bool inside;
 	u64 bug[4];
 };
@@ -293,7 +298,7 @@ static inline int uvsim_g_write(struct gcpu *g, u64 va, void *buf, unsigned int 
 }
 
 /* shadow.c; with vm->lock */
-struct space *uvsim_space_get(struct gvm *vm, u64 asce, u32 prefix);
+struct space *uvsim_space_get(struct gvm *vm, u64 asce, u32 prefix, bool problem);
 void uvsim_space_put(struct gvm *vm, struct space *s);
 void uvsim_spaces_drop(struct gvm *vm, u64 asce);
 void uvsim_spaces_drop_all(struct gvm *vm);
@@ -303,9 +308,11 @@ void uvsim_shadow_ipte(struct gvm *vm, u64 gpto, unsigned int first, unsigned in
 int uvsim_shadow_fault(struct world *w, u16 pic);
 
 /* emulate.c; with vm->lock */
-int uvsim_fetch(struct gcpu *g, u64 at, u16 *insn);
+int uvsim_fetch(struct gcpu *g, u64 at, u16 *insn, bool *executed);
 int uvsim_emulate(struct gcpu *g, u16 *insn);
 int uvsim_mvcos(struct gcpu *g, u16 *insn);
+int uvsim_move_between_spaces(struct gcpu *g, u16 *insn);
+bool uvsim_tcg_lacks(const u16 *insn);
 u64 uvsim_operand_s(const struct gcpu *g, u16 bd);
 void uvsim_guest_facilities(struct gcpu *g, u64 *list);	/* 16 doublewords */
 void uvsim_set_gcc(struct gcpu *g, u64 cc);

@@ -265,6 +265,8 @@ static u16 needed_gprs(const u16 *insn)
 	case 0x83:	/* DIAGNOSE; up to four from r1 on, by its function */
 		needed = BIT(r1) | BIT((r1 + 1) & 15) | BIT((r1 + 2) & 15) | BIT((r1 + 3) & 15) |
 			BIT(r3);
+		if ((insn[1] & 0xfff) == 0x500)		/* what virtio-ccw notifies of */
+			needed |= BIT(1);
 		break;
 	case 0xae:	/* SIGP: the order is an address, the parameter in an odd register */
 		needed = BIT(r1) | BIT(r1 | 1) | BIT(r3);
@@ -275,6 +277,13 @@ static u16 needed_gprs(const u16 *insn)
 		return BIT(insn[1] >> 4 & 15);
 	case 0xb27d:	/* STSI */
 		return BIT(0) | BIT(1);
+	case 0xb25f:	/* CHSC: its block is in the SIDA */
+		return 0;
+	/* I/O: the subchannel */
+	case 0xb230: case 0xb231: case 0xb232: case 0xb233: case 0xb234: case 0xb235:
+	case 0xb237: case 0xb238: case 0xb239: case 0xb23a: case 0xb23b: case 0xb23c:
+	case 0xb276:
+		return BIT(1) | (insn[0] == 0xb23c ? BIT(2) : 0);
 	}
 	return needed | (base ? BIT(base) : 0);
 }
@@ -347,10 +356,12 @@ static int sigp(struct gcpu *g, const u16 *insn)
 	case 0x0d:	/* set prefix of a stopped CPU */
 		spin_lock(&uvsim_lock);
 		cpu = uvsim_find_cpu_num(g->conf->handle, num);
-		if (cpu)
+		if (cpu && cpu->state == CPU_STOPPED)
 			cpu->regs.prefix = parm & 0x7fffe000;
+		else if (cpu)
+			*r1 = (*r1 & ~0xffffffffUL) | 0x200;	/* incorrect state */
+		uvsim_set_gcc(g, !cpu ? 3 : cpu->state != CPU_STOPPED);
 		spin_unlock(&uvsim_lock);
-		uvsim_set_gcc(g, cpu ? 0 : 3);
 		return G_DONE;
 	case 0x12:	/* set architecture */
 		*r1 = (*r1 & ~0xffffffffUL) | 0x100;
@@ -375,6 +386,7 @@ static int diagnose(struct gcpu *g, const u16 *insn)
 	case 0x44:
 	case 0x9c:
 	case 0x288:
+	case 0x500:
 	case 0x501:
 		return G_INTERCEPT;
 	case 0x318:
@@ -501,18 +513,29 @@ static int store_system_information(struct gcpu *g, const u16 *insn)
 	return G_INTERCEPT;
 }
 
-static int test_protection(struct gcpu *g, const u16 *insn)
+/*
+ * I/O is the host's: it gets @in bytes of the operand at @a, and what it makes of it is
+ * stored there, @out bytes
+ */
+static int io(struct gcpu *g, u64 a, unsigned int in, unsigned int out)
 {
-	u64 a = uvsim_operand_s(g, insn[1]), abs;
-	int rc;
+	u64 none;
+	int rc = 0;
 
-	rc = uvsim_g_translate(g, uvsim_g_asce(g, false), 0, a, true, &abs);
-	if (rc >= G_HOST)
+	if (a & (out == PAGE_SIZE ? ~PAGE_MASK : 3))
+		return 6;
+	memset(sida(g), 0, PAGE_SIZE);
+	if (in)
+		rc = uvsim_g_access(g, a, sida(g), in, false, false);
+	/* is it there, all of it */
+	if (!rc && out)
+		rc = uvsim_g_write(g, a, &none, 0) ?: uvsim_g_write(g, a + out - 1, &none, 0);
+	if (rc)
 		return rc;
-	if (!rc && abs >= g->conf->len)
-		return 5;
-	uvsim_set_gcc(g, !rc ? 0 : rc == 4 ? 1 : 3);
-	return G_DONE;
+	g->vcpu->pend_addr = a;
+	g->vcpu->pend_len = out;
+	g->vcpu->pending = PEND_IO;
+	return G_INTERCEPT;
 }
 
 /* What the Ultravisor does itself, or shows to the host. As uvsim_emulate(). */
@@ -547,7 +570,10 @@ static int instruction(struct gcpu *g, u16 *insn)
 		rc = uvsim_g_read(g, a, &w, 4);
 		if (rc)
 			return rc;
-		g->prefix = w & 0x7fffe000;
+		w &= 0x7fffe000;
+		if (!uvsim_g_page(g, w, false, &rc) || !uvsim_g_page(g, w + PAGE_SIZE, false, &rc))
+			return rc;
+		g->prefix = w;
 		*(u32 *)sida(g) = g->prefix;
 		show(g, ICPT_PV_NOTIFY, insn);
 		return G_LEAVE;
@@ -577,16 +603,26 @@ static int instruction(struct gcpu *g, u16 *insn)
 	case 0xb236:	/* TPI: nothing there */
 		uvsim_set_gcc(g, 0);
 		return G_DONE;
-	/* I/O: no subchannels, no CHSC */
-	case 0xb230: case 0xb231: case 0xb232: case 0xb233: case 0xb234: case 0xb235:
-	case 0xb238: case 0xb239: case 0xb23a: case 0xb23b: case 0xb23c: case 0xb25f:
+	/* CSCH, HSCH, SAL, RSCH, RCHP, SCHM, XSCH: registers only */
+	case 0xb230: case 0xb231: case 0xb237: case 0xb238: case 0xb23b: case 0xb23c:
 	case 0xb276:
-		uvsim_set_gcc(g, 3);
-		return G_DONE;
+		return G_INTERCEPT;
+	case 0xb232:	/* MSCH */
+		return io(g, a, 52, 0);
+	case 0xb233:	/* SSCH */
+		return io(g, a, 12, 0);
+	case 0xb234:	/* STSCH */
+		return io(g, a, 0, 52);
+	case 0xb235:	/* TSCH */
+		return io(g, a, 0, 64);
+	case 0xb239:	/* STCRW */
+		return io(g, a, 0, 4);
+	case 0xb23a:	/* STCPS */
+		return io(g, a, 0, 32);
+	case 0xb25f:	/* CHSC */
+		return io(g, g->r[insn[1] >> 4 & 15], PAGE_SIZE, PAGE_SIZE);
 	case 0xb9a4:
 		return guest_uvc(g, insn);
-	case 0xe501:
-		return test_protection(g, insn);
 	}
 	uvsim_complain("opcode %04x %04x %04x of a protected guest at %llx", insn[0], insn[1],
 		       insn[2], g->addr - g->ilc);
@@ -630,6 +666,8 @@ static int complete_instruction(struct gcpu *g)
 		sie->gpsw.mask &= ~(3UL << 44);
 	} else if (pending == PEND_STSI && (u32)g->r[0] >> 28 && !cc) {
 		rc = uvsim_g_access(g, vcpu->pend_addr, sida(g), PAGE_SIZE, false, true);
+	} else if (pending == PEND_IO && vcpu->pend_len && cc != 3) {
+		rc = uvsim_g_access(g, vcpu->pend_addr, sida(g), vcpu->pend_len, false, true);
 	}
 	if (rc)
 		return rc;

@@ -91,8 +91,9 @@ static int load_world(struct world *w, long *next)
 		PSWM_DAT | PSWM_IO | PSWM_EXT | PSWM_PROBLEM | (second ? PSWM_SECONDARY : 0);
 	*(u64 *)(w->lc + LC_PSW + 8) = g->addr;
 
-	primary = uvsim_space_get(g->vm, asce1, g->prefix);
-	secondary = uvsim_space_get(g->vm, dat ? g->cr[7] : ASCE_REAL, g->prefix);
+	primary = uvsim_space_get(g->vm, asce1, g->prefix, g->mask & PSWM_PROBLEM);
+	/* instructions are not fetched from there */
+	secondary = uvsim_space_get(g->vm, dat ? g->cr[7] : ASCE_REAL, g->prefix, true);
 	uvsim_space_put(g->vm, w->primary);
 	uvsim_space_put(g->vm, w->secondary);
 	w->primary = primary;
@@ -130,26 +131,39 @@ static void intercept(struct gcpu *g, u8 code, const u16 *insn)
 static int privileged(struct world *w, u16 pic)
 {
 	struct gcpu *g = &w->g;
+	bool executed;
 	u16 insn[3];
 	int rc;
 
-	rc = uvsim_fetch(g, g->addr - g->ilc, insn);
+	rc = uvsim_fetch(g, g->addr - g->ilc, insn, &executed);
 	if (rc)
 		return rc;
 	uvsim_count_insn(insn);
+	/* it has six bytes, and four what traps in its place: see shadow.c */
+	if (insn[0] == 0xe501 && g->ilc == 4 && !executed) {
+		g->ilc = 6;
+		g->addr += 2;
+	}
 	/* special operation, too: the CPU is in problem state, the guest need not be */
 	if ((insn[0] & 0xff0f) == 0xc800)
 		return uvsim_mvcos(g, insn);
+	if (insn[0] >> 9 == 0xda >> 1 && (pic == 2 || pic == 0x13))
+		return uvsim_move_between_spaces(g, insn);
 	if (pic == 1) {
 		/* what is an instruction for the guest, but not for this CPU */
 		if (insn[0] == 0xb9a4 && g->conf && !(g->mask & PSWM_PROBLEM))
 			return uvsim_pv_instruction(g, insn);
+		if (uvsim_tcg_lacks(insn))
+			return uvsim_emulate(g, insn);
 		if (g->sie->ictl & ICTL_OPEREXC && !g->conf) {
 			intercept(g, ICPT_OPEREXC, insn);
 			return G_LEAVE;
 		}
 		return 1;
 	}
+	/* in the same state as the CPU, and that has found something else */
+	if (g->mask & PSWM_PROBLEM && pic != 2)
+		return pic;
 	rc = uvsim_emulate(g, insn);
 	if (rc != G_INTERCEPT)
 		return rc;
@@ -186,8 +200,13 @@ static int program_check(struct world *w)
  */
 static bool go_on(struct world *w, int rc, u64 mask, u64 start, bool suppressed)
 {
+	bool bad_psw = rc == G_PSW;
 	struct gcpu *g = &w->g;
 
+	if (bad_psw) {
+		rc = 6;
+		suppressed = true;	/* the PSW is what was loaded */
+	}
 	if (rc > 0 && rc < G_HOST) {
 		/* access exceptions of the translation are at the instruction, others behind it */
 		if (uvsim_nullifies(rc))

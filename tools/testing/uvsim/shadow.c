@@ -2,19 +2,20 @@
 /*
  * uvsim: shadow tables, by which the CPU translates guest addresses
  *
- * One set per guest address space and prefix, for real addresses as well. They
- * start empty; each fault of the guest fills in one page, if the guest's own
- * tables have it. Entries go when the guest purges its TLB of them, and when the
- * host takes the page. The CPU forgets an entry by IPTE, on all CPUs; a space
- * that another CPU may be using is emptied at its root first.
+ * One set per guest address space, prefix and state - problem or supervisor -, for
+ * real addresses as well. They start empty; each fault of the guest fills in one page,
+ * if the guest's own tables have it. Entries go when the guest purges its TLB of them,
+ * and when the host takes the page. The CPU forgets an entry by IPTE, on all CPUs; a
+ * space that another CPU may be using is emptied at its root first.
  *
  * EPSW and STFLE are not privileged, and would tell the guest's kernel about the
  * CPU that it really runs on; SAC and SACF would leave the guest's home space,
- * which is the primary space of the CPU, unseen. So what is executed in supervisor
- * state is mapped read only, and if there is one of them in the page, not the page
- * is mapped but a copy, in which they are changed into something that traps. Pages that are
- * written are not executable. A page with an instruction that writes to that
- * very page is both. All with vm->lock.
+ * which is the primary space of the CPU, unseen; TPROT, which TCG has for both states,
+ * would see what the shadow has, not the guest's tables. So what is executed in
+ * supervisor state is mapped read only, in all spaces, and if there is one of them in
+ * the page, not the page is mapped for that but a copy, in which they are changed into
+ * something that traps. Pages that are written are not executable. A page with an
+ * instruction that writes to that very page is both. All with vm->lock.
  */
 #include <linux/mm.h>
 #include <linux/pgtable.h>
@@ -25,6 +26,7 @@
 #define OP_STFLE	0xb2b0
 #define OP_SAC		0xb219
 #define OP_SACF		0xb279
+#define OP_TPROT	0xe501
 #define OP_DIAG		0x8300	/* privileged, as long as these */
 
 static struct spt *node_spt(struct hlist_node *node)
@@ -60,6 +62,7 @@ void uvsim_shadow_unmap(struct gpage *page)
 void uvsim_shadow_drop_text(struct gpage *page)
 {
 	uvsim_shadow_unmap(page);
+	page->host &= ~(u64)GPAGE_EXEC;
 }
 
 static void *alloc_table(struct space *s, int level)
@@ -165,8 +168,11 @@ void uvsim_spaces_drop(struct gvm *vm, u64 asce)
 	}
 }
 
-/* The caller becomes a user of it; NULL: no memory */
-struct space *uvsim_space_get(struct gvm *vm, u64 asce, u32 prefix)
+/*
+ * The caller becomes a user of it; NULL: no memory. @problem: no supervisor executes
+ * anything there, so that pages are what they are
+ */
+struct space *uvsim_space_get(struct gvm *vm, u64 asce, u32 prefix, bool problem)
 {
 	struct space *s, *oldest = NULL;
 
@@ -174,7 +180,7 @@ struct space *uvsim_space_get(struct gvm *vm, u64 asce, u32 prefix)
 	if (asce != ASCE_REAL)
 		asce &= PAGE_MASK | 0x12f;
 	list_for_each_entry(s, &vm->spaces, list) {
-		if (s->asce == asce && s->prefix == prefix)
+		if (s->asce == asce && s->prefix == prefix && s->problem == problem)
 			goto found;
 		if (!s->users)
 			oldest = s;
@@ -188,6 +194,7 @@ struct space *uvsim_space_get(struct gvm *vm, u64 asce, u32 prefix)
 	INIT_LIST_HEAD(&s->spts);
 	s->asce = asce;
 	s->prefix = prefix;
+	s->problem = problem;
 	s->type = asce == ASCE_REAL || asce & 0x20 ? 1 : asce >> 2 & 3;
 	s->root = alloc_table(s, s->type);
 	if (!s->root) {
@@ -268,6 +275,7 @@ static bool is_visible(const u16 *page, int i)
 	case OP_STFLE:
 	case OP_SAC:
 	case OP_SACF:
+	case OP_TPROT:
 		return starts_insn(page, i);
 	}
 	return false;
@@ -288,7 +296,7 @@ static int make_text(struct gpage *page)
 	to = (u16 *)__get_free_page(GFP_ATOMIC | __GFP_NOWARN);
 	if (!to)
 		return G_AGAIN;
-	/* who writes has to fault first, and then the copy goes */
+	/* what is mapped is the page */
 	uvsim_shadow_unmap(page);
 	memcpy(to, from, PAGE_SIZE);
 	for (i = 0; i < PAGE_SIZE / 2 - 1; i++) {
@@ -310,7 +318,7 @@ int uvsim_shadow_fault(struct world *w, u16 pic)
 	struct gcpu *g = &w->g;
 	bool write = (g->teid & 0xc00) == 0x400, fetch = pic == 4 && g->teid & 0x80;
 	unsigned int as = g->mask & PSWM_DAT ? (g->mask & PSWM_AS) >> 46 : 0;
-	u64 va = g->teid & PAGE_MASK, asce, abs, flags = 0, gpto = ~0UL, pte, psw_page;
+	u64 va = g->teid & PAGE_MASK, asce, abs, flags = 0, gpto = ~0UL, pte, start;
 	struct gpage *page;
 	struct space *s = w->primary;
 	struct spt *pt;
@@ -331,8 +339,8 @@ int uvsim_shadow_fault(struct world *w, u16 pic)
 	asce = g->cr[as == 3 ? 13 : as == 2 ? 7 : 1];
 	if (!(g->mask & PSWM_DAT))
 		asce = ASCE_REAL;
-	psw_page = (pic == 4 ? g->addr - g->ilc : g->addr) & PAGE_MASK;
-	if (!write && pic != 4 && psw_page == va)
+	start = pic == 4 ? g->addr - g->ilc : g->addr;
+	if (!write && pic != 4 && (start & PAGE_MASK) == va)
 		fetch = true;
 
 	if (pic == 0x38 && asce == ASCE_REAL)
@@ -360,12 +368,19 @@ int uvsim_shadow_fault(struct world *w, u16 pic)
 	pte = (page->host & PAGE_MASK);
 	if (!(page->host & GPAGE_WRITE))
 		flags |= _PAGE_PROTECT;
-	if (g->mask & PSWM_PROBLEM) {
+	if (s->problem) {
 		;
-	} else if (write && (psw_page == va || w->fetched == va)) {
+	} else if (write && ((start & PAGE_MASK) == va ||
+			     (w->fetched == va && w->fetched_by == start))) {
+		/* the same instruction is there, or ends there, or executes one that is */
 		flags &= ~(u64)PTE_NOEXEC;
 	} else if (fetch) {
 		w->fetched = va;
+		w->fetched_by = start;
+		/* who writes, in whatever space, has to fault first */
+		if (!(page->host & GPAGE_EXEC))
+			uvsim_shadow_unmap(page);
+		page->host |= GPAGE_EXEC;
 		rc = make_text(page);
 		if (rc == G_AGAIN)
 			return rc;
@@ -377,7 +392,7 @@ int uvsim_shadow_fault(struct world *w, u16 pic)
 	}
 	if (!fetch)
 		w->fetched = 1;
-	if (page->text && pte != (u64)page->text)
+	if (page->host & GPAGE_EXEC)
 		flags |= _PAGE_PROTECT;
 	if (!(flags & _PAGE_PROTECT))
 		page->host |= GPAGE_DIRTY;

@@ -184,7 +184,7 @@ struct gpage *uvsim_g_page(struct gcpu *g, u64 abs, bool write, int *rc)
 found:
 	if (write) {
 		page->host |= GPAGE_DIRTY;
-		if (page->text)
+		if (page->host & GPAGE_EXEC)
 			uvsim_shadow_drop_text(page);
 	}
 	return page;

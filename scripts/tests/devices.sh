@@ -7,12 +7,11 @@
 # busybox_as NAME...: GUESTPATH=FILE for pack, these commands of the test machine
 busybox_as() { printf "/bin/%s=$CACHE/root/tools/usr/bin/busybox\n" "$@"; }
 
-devices=$BUILD/devices
-
 # asks TEXT: a line of the scenario that types TEXT on the guest's console
 asks() { echo "exec echo '$1' >/keys"; }
 
-# Disk and file of a TFTP server, with what can be nowhere else; the Linux has neither
+# Disk and file of a TFTP server, with what can be nowhere else; the Linux has neither.
+# All that these functions make is in $devices.
 make_devices() {
 	local applet busybox=$CACHE/root/tools/usr/bin/busybox
 	rm -rf "$devices"
@@ -28,13 +27,14 @@ make_devices() {
 	"$patient/usr/gen_init_cpio" initrd.spec >initrd
 }
 
-# What is asked of the shell is echoed, so that answers are what only it can know.
+# devices_scenario NAME: what is asked of the shell is echoed, so that answers are what
+# only it can know
 devices_scenario() {
 	local sum console=/share/console.log
 	sum=$(sha256sum <share/tftp/file)
 	sum=${sum%% *}
 	{
-		echo "poll /share/devices.log devices: ready, 4 CPUs"
+		echo "poll /share/$1.log devices: ready, 4 CPUs"
 		# shellcheck disable=SC2016  # for that shell
 		asks 'echo "shell: $((6 * 7)) on $(nproc) CPUs"'
 		echo "poll $console shell: 42 on 4 CPUs"
@@ -51,29 +51,46 @@ devices_scenario() {
 		# shellcheck disable=SC2016
 		asks 'until echo 1 >/sys/devices/system/cpu/cpu4/online; do sleep 0.1; done; echo "CPU $(taskset 10 cat /proc/self/stat | cut -d" " -f39) of $(nproc) says $(taskset 10 sha256sum </file)"'
 		echo "poll $console CPU 4 of 5 says $sum"
-	} | vmm=$devices scenario devices
+	} | vmm=$devices scenario "$1"
 }
 
+# guests_with_devices [protected]
 guests_with_devices() {
-	local files patient qemu="-machine s390-ccw-virtio -kernel /linux -initrd /initrd"
-	qemu+=" -append 'console=ttyS0 rdinit=/bin/sh -- /setup'"
+	local files patient qemu devices iommu='' mib=64 name=devices cmdline="console=ttyS0 rdinit=/bin/sh"
+	qemu="-machine s390-ccw-virtio -kernel /linux -initrd /initrd -append '$cmdline -- /setup'"
+	[ -z "${1:-}" ] || {
+		name=$1-devices mib=192		# 64 of it are bounce buffers
+		# what devices read and write is shared with the host; what is in it is not kept
+		# from it, as nothing is that leaves a guest by a device
+		iommu=,iommu_platform=on
+		qemu="$guest_pv -kernel /linux"
+	}
+	devices=$BUILD/$name
 	qemu+=" -blockdev driver=raw,node-name=disk,file.driver=file,file.filename=/share/disk,file.locking=off"
-	qemu+=" -device virtio-blk-ccw,drive=disk -chardev file,id=sent,path=/share/sent"
+	qemu+=" -device virtio-blk-ccw,drive=disk$iommu -chardev file,id=sent,path=/share/sent"
 	qemu+=" -netdev user,id=net,ipv6=off,tftp=/share/tftp,guestfwd=tcp:10.0.2.100:7-chardev:sent"
-	qemu+=" -device virtio-net-ccw,netdev=net -device virtio-serial-ccw"
+	qemu+=" -device virtio-net-ccw,netdev=net$iommu -device virtio-serial-ccw$iommu"
 	qemu+=" -chardev file,id=v,path=/share/console.log,input-path=/keys -device virtconsole,chardev=v"
 	patient=$(guest_kernel)
 	make_devices
-	devices_scenario
+	devices_scenario "$name"
+	ln -s "$patient/arch/s390/boot/bzImage" linux
+	[ -z "${1:-}" ] || guests=$devices make_image "$name" --kernel linux --ramdisk initrd \
+		--cmdline "$cmdline -- /setup"
 	{ build_vmm; busybox_as sh mkfifo wc sleep; } >files
 	mapfile -t files <files
+	if [ -z "${1:-}" ]; then
+		files+=(/linux=linux /initrd=initrd)
+	else
+		files+=(/linux="$name.se")
+	fi
 	{
-		guest_load
-		guest_qemu devices 64 4,maxcpus=5 "$qemu" "mkfifo /keys; exec 3<>/keys"
-	} | boot devices "$patched" "-t 2000 -m 2G -d $devices/share" /uvsim.ko="$module" \
-		/linux="$patient/arch/s390/boot/bzImage" /initrd=initrd /devices.qmp=devices.qmp \
-		"${files[@]}"
-	grep -aq 'Brought up 1 node, 4 CPUs' share/devices.log
+		# shellcheck disable=SC2086  # none, or one
+		guest_load ${1:+$name}
+		guest_qemu "$name" "$mib" 4,maxcpus=5 "$qemu" "mkfifo /keys; exec 3<>/keys"
+	} | boot "$name" "$patched" "-t 2000 -m 2G -d $devices/share" /uvsim.ko="$module" \
+		"/$name.qmp=$name.qmp" "${files[@]}"
+	grep -aq 'Brought up 1 node, 4 CPUs' "share/$name.log"
 	grep -a -e '^shell: ' -e '^stored: ' -e '^CPU ' share/console.log
 	cmp first share/sent
 	{ cat first share/tftp/file; head -c $((983040 - 300000)) /dev/zero; } | cmp - share/disk

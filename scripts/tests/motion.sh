@@ -25,7 +25,7 @@ make_motion() {
 		"file /patient-mod.ko $BUILD/guest/$1/patient-mod.ko 644 0 0" >initrd.spec
 	"$patient/usr/gen_init_cpio" initrd.spec >initrd
 	build=(--kernel "$patient/arch/s390/boot/bzImage" --ramdisk initrd
-		--cmdline "console=ttyS0 secret=$secret")
+		--cmdline "console=ttyS0 swiotlb=64 secret=$secret")
 	make_image motion "${build[@]}" --allow-dump
 	make_image forbidden "${build[@]}"
 	ln -s "$patient/vmlinux" vmlinux

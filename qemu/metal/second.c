@@ -191,6 +191,11 @@ TEST(orders_that_are_refused)
 	status = 0;
 	is(order(SET_PREFIX, (u64)lowcore_2, &status), 1);
 	is(status, 0x200);
+	/* nor to where there is no storage */
+	second_stop();
+	status = 0;
+	is(order(SET_PREFIX, 0x40000000, &status), 1);
+	is(status, 0x100);
 }
 
 TEST(stop_and_restart)

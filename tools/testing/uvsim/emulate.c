@@ -533,7 +533,7 @@ static int test_protection(struct gcpu *g, u16 *insn)
 	}
 	if (rc == 0x10 || rc == 0x11 || (rc >= 0x38 && rc <= 0x3b))
 		cc = 3;
-	else if (rc || (!uvsim_g_page(g, abs, false, &rc) && rc))
+	else if (rc || !uvsim_g_page(g, abs, false, &rc))
 		return rc;
 	uvsim_set_gcc(g, cc);
 	return G_DONE;

@@ -341,12 +341,24 @@ void uvsim_guest_facilities(struct gcpu *g, u64 *list)
 
 /* ---- instructions ---- */
 
+/* Both pages of it have to be in storage: 0, 5, or what the host has to do */
+static int prefix_is_there(struct gcpu *g, u64 prefix)
+{
+	int rc = 0;
+
+	if (uvsim_g_page(g, prefix, false, &rc))
+		uvsim_g_page(g, prefix + PAGE_SIZE, false, &rc);
+	return rc;
+}
+
 static int sigp(struct gcpu *g, const u16 *insn)
 {
 	unsigned int order = uvsim_operand_s(g, insn[1]) & 0xff;
 	u64 *r1 = &g->r[insn[0] >> 4 & 15], parm = g->r[(insn[0] >> 4 & 15) | 1];
 	u16 num = g->r[insn[0] & 15];
 	struct uvsim_cpu *cpu;
+	u32 status = 0;
+	int rc;
 
 	switch (order) {
 	case 0x06:	/* restart: when the host has started the CPU */
@@ -354,14 +366,22 @@ static int sigp(struct gcpu *g, const u16 *insn)
 			set_bit(num, g->vm->restart);
 		return G_INTERCEPT;
 	case 0x0d:	/* set prefix of a stopped CPU */
+		parm &= 0x7fffe000;
+		rc = prefix_is_there(g, parm);
+		if (rc && rc != 5)
+			return rc;
 		spin_lock(&uvsim_lock);
 		cpu = uvsim_find_cpu_num(g->conf->handle, num);
-		if (cpu && cpu->state == CPU_STOPPED)
-			cpu->regs.prefix = parm & 0x7fffe000;
+		if (cpu && rc)
+			status = 0x100;		/* invalid parameter */
+		else if (cpu && cpu->state != CPU_STOPPED)
+			status = 0x200;		/* incorrect state */
 		else if (cpu)
-			*r1 = (*r1 & ~0xffffffffUL) | 0x200;	/* incorrect state */
-		uvsim_set_gcc(g, !cpu ? 3 : cpu->state != CPU_STOPPED);
+			cpu->regs.prefix = parm;
 		spin_unlock(&uvsim_lock);
+		if (status)
+			*r1 = (*r1 & ~0xffffffffUL) | status;
+		uvsim_set_gcc(g, !cpu ? 3 : status != 0);
 		return G_DONE;
 	case 0x12:	/* set architecture */
 		*r1 = (*r1 & ~0xffffffffUL) | 0x100;
@@ -571,7 +591,8 @@ static int instruction(struct gcpu *g, u16 *insn)
 		if (rc)
 			return rc;
 		w &= 0x7fffe000;
-		if (!uvsim_g_page(g, w, false, &rc) || !uvsim_g_page(g, w + PAGE_SIZE, false, &rc))
+		rc = prefix_is_there(g, w);
+		if (rc)
 			return rc;
 		g->prefix = w;
 		*(u32 *)sida(g) = g->prefix;

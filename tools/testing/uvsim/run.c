@@ -200,10 +200,9 @@ static int program_check(struct world *w)
  */
 static bool go_on(struct world *w, int rc, u64 mask, u64 start, bool suppressed)
 {
-	bool bad_psw = rc == G_PSW;
 	struct gcpu *g = &w->g;
 
-	if (bad_psw) {
+	if (rc == G_PSW) {
 		rc = 6;
 		suppressed = true;	/* the PSW is what was loaded */
 	}

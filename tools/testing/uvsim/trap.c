@@ -362,8 +362,8 @@ int uvsim_watch_pte(u64 *ptep, bool write, u64 *value)
 }
 
 /*
- * Where a program interruption counts as the guest's. True: the kernel goes on at
- * sie_exit then, and that is before the SIE of ours. @flag: the byte that has to be 1.
+ * Where an interruption counts as one of SIE. True: the kernel goes on at sie_exit
+ * then, and that is before the SIE of ours. @flag: the byte that has to be 1.
  * With that any interruption is one of SIE, so it must be the very next.
  */
 bool uvsim_in_sie(unsigned long *addr, u8 **flag)

@@ -40,6 +40,7 @@ boot_newest_qemu() {
 # lie in a certain way, with two now and then.
 boot_reload() {
 	local vm="/bin/pvdump -i /small.se -o /out/dump -m 1 -c 2 -f --progress"
+	local refused='status=1 want="uvsim: Resource temporarily"'
 	local globals="cat /sys/kernel/debug/uvsim_test/globals"
 	QEMU_MIN=10 use_qemu
 	boot_once "$1" "$2" "-1 -t 900 ${5:-}" /uvsim.ko="$3" /uvsim_test.ko="${3%.ko}_test.ko" \
@@ -50,7 +51,8 @@ boot_reload() {
 		$load
 		copy /small.key $debugfs/header_keys
 		test globals-changed want="not ok 1" -- $globals
-		test refuses-while-used status=1 want="uvsim: Resource temporarily" -- $vm --exec "rmmod uvsim"
+		test refuses-while-used $refused -- $vm --exec "rmmod uvsim"
+		test refuses-with-kvm $refused -- /bin/sh -c "rmmod uvsim"
 		rmmod kvm
 		rmmod uvsim
 		loop reload $4

@@ -14,11 +14,9 @@
  * Use: load before kvm.ko (CONFIG_KVM=m), with allocate_pgste set; or build it
  * into the kernel and boot that with uvsim=on. A machine that has facility 158 is
  * refused unless force158=1 says that the kernel parameter "facilities=158" faked
- * it. While a configuration lives the module cannot be removed; all kernel
- * variables it changed are restored. Remove it only when nobody enters SIE any
- * more, i.e. with kvm.ko unloaded or idle, and after the processes that had
- * protected VMs are gone. It is controlled through debugfs, see
- * Documentation/dev-tools/uvsim.rst.
+ * it. As long as kvm.ko is there, or a configuration lives, the module cannot be
+ * removed; all kernel variables it changed are restored. It is controlled through
+ * debugfs, see Documentation/dev-tools/uvsim.rst.
  *
  * Everything the model knows about a configuration or CPU is stored in the
  * memory the kernel donated for it, as a real Ultravisor does. Hence nothing
@@ -55,6 +53,9 @@ __setup("uvsim=", uvsim_setup);
 #endif
 
 static bool loaded;
+static bool uv = true;
+module_param(uv, bool, 0444);
+MODULE_PARM_DESC(uv, "0: the host has SIE, but no Ultravisor");
 static bool force158;
 module_param(force158, bool, 0444);
 MODULE_PARM_DESC(force158, "facility 158 is faked, load nevertheless");
@@ -71,6 +72,27 @@ static int __init uvsim_load_crypto(void)
 		uvsim_free_crypto();
 	return ret;
 }
+
+/*
+ * KVM executes SIE whenever it likes, which traps, and is a bug of the kernel if nobody is
+ * there any more. So who has loaded it has us, too.
+ */
+static int kvm_changes(struct notifier_block *nb, unsigned long state, void *data)
+{
+	struct module *mod = data;
+
+	if (strcmp(mod->name, "kvm"))
+		return NOTIFY_DONE;
+	if (state == MODULE_STATE_COMING && !try_module_get(THIS_MODULE))
+		return notifier_from_errno(-EBUSY);
+	if (state == MODULE_STATE_GOING)
+		module_put(THIS_MODULE);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block kvm_nb = {
+	.notifier_call = kvm_changes,
+};
 
 static int __init uvsim_load(void)
 {
@@ -99,10 +121,17 @@ static int __init uvsim_load(void)
 	ret = uvsim_catch_traps();
 	if (ret)
 		goto stop;
+	ret = register_module_notifier(&kvm_nb);
+	if (ret)
+		goto release;
 	uvsim_change_globals();
+	if (!uv)
+		uvsim_hide_uv();
 	uvsim_create_files();
 	loaded = true;
 	return 0;
+release:
+	uvsim_release_traps();
 stop:
 	uvsim_stop_vms();
 free:
@@ -110,9 +139,10 @@ free:
 	return ret;
 }
 
-/* No configuration is left: each holds a reference on the module. */
+/* No configuration is left, nor KVM: each holds a reference on the module. */
 static void __exit uvsim_unload(void)
 {
+	unregister_module_notifier(&kvm_nb);
 	uvsim_remove_files();
 	uvsim_restore_globals();
 	uvsim_release_traps();

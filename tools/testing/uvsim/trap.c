@@ -572,7 +572,7 @@ void uvsim_change_globals(void)
 /**
  * uvsim_hide_uv() - SIE stays, but there will be no protected VMs
  *
- * Context: no user space runs yet
+ * Context: KVM has not asked yet
  */
 void uvsim_hide_uv(void)
 {

@@ -67,6 +67,14 @@ build_test() {
 	done
 }
 
+# test_named NAME GUESTPATH=FILE...: the file, of what build_test has printed
+test_named() {
+	local f
+	for f in "${@:2}"; do
+		[ "${f%%=*}" != "/selftest/$1" ] || echo "${f#*=}"
+	done
+}
+
 # selftest [KEY=VALUE...]: the steps that run all of its programs
 selftest() {
 	local f

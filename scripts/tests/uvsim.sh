@@ -34,17 +34,17 @@ boot_newest_qemu() {
 	EOF
 }
 
-# boot_reload NAME O MODULE TIMES [OPTIONS]: nothing of uvsim remains when it has
-# gone, and it does not go while it is used. Not by QEMU 7.2, which executes what was at
-# an address before the module that is there now: in one thread each time if modules
-# lie in a certain way, with two now and then.
+# boot_reload NAME O MODULE TIMES TEST [OPTIONS]: nothing of uvsim remains when it has
+# gone, and it does not go while it is used, or could be. Not by QEMU 7.2, which executes
+# what was at an address before the module that is there now: in one thread each time if
+# modules lie in a certain way, with two now and then. TEST is the selftest's guest_test.
 boot_reload() {
 	local vm="/bin/pvdump -i /small.se -o /out/dump -m 1 -c 2 -f --progress"
 	local refused='status=1 want="uvsim: Resource temporarily"'
 	local globals="cat /sys/kernel/debug/uvsim_test/globals"
 	QEMU_MIN=10 use_qemu
-	boot_once "$1" "$2" "-1 -t 900 ${5:-}" /uvsim.ko="$3" /uvsim_test.ko="${3%.ko}_test.ko" \
-		/bin/pvdump="$tools/pvdump" /bin/sh="$BUILD/guest/init" \
+	boot_once "$1" "$2" "-1 -t 3000 ${6:-}" /uvsim.ko="$3" /uvsim_test.ko="${3%.ko}_test.ko" \
+		/bin/pvdump="$tools/pvdump" /bin/sh="$BUILD/guest/init" /guest_test="$5" \
 		/small.se="$images/small.se" /small.key="$images/small.key" <<-EOF
 		tmpfs /out size=64m
 		insmod /uvsim_test.ko
@@ -59,6 +59,7 @@ boot_reload() {
 		$load
 		copy /small.key $debugfs/header_keys
 		test vm -- $vm
+		test guest -- /guest_test
 		rmmod kvm
 		rmmod uvsim
 		test globals-restored want="ok 3" not="not ok" -- $globals
@@ -70,7 +71,7 @@ boot_reload() {
 
 boot_reload_debug() {
 	append="debug_pagealloc=on" boot_reload reload-debug "$debug" "$debug_module" \
-		"${RELOADS:-10}" "-t 3000 -D"
+		"${RELOADS:-10}" "$(test_named guest_test "${debug_test[@]}")" "-D"
 }
 
 # boot_without NAME PARAMETERS: the same kernel does without the simulator, and KVM

@@ -29,7 +29,7 @@ metal_passed() {
 metal_console="-device sclpconsole,chardev=metal -chardev file,id=metal,path="
 
 guests_metal() {
-	local files qemu tests guests=$BUILD/metal name
+	local files qemu tests guests=$BUILD/metal${watch:+-debug} name
 	rm -rf "$guests"
 	mkdir -p "$guests/share"
 	cd "$guests"
@@ -49,7 +49,7 @@ guests_metal() {
 		guest_load metal
 		guest_qemu metal-plain 32 2 "-machine s390-ccw-virtio -kernel /metal ${metal_console}/share/plain.log"
 		guest_qemu metal-protected 32 2 "$guest_pv -kernel /metal.se ${metal_console}/share/protected.log"
-	} | boot metal "$patched" "-t 2000 -m 1G -d $guests/share" /uvsim.ko="$module" \
+	} | boot "${guests##*/}" "$patched" "-t 2000 -m 2G ${watch:-} -d $guests/share" /uvsim.ko="$module" \
 		/metal=metal /metal.se=metal.se /metal-plain.qmp=metal-plain.qmp \
 		/metal-protected.qmp=metal-protected.qmp "${files[@]}"
 	metal_passed share/plain.log "a guest"

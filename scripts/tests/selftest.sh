@@ -40,6 +40,14 @@ boot_debug() { # BOOT-FUNCTION NAME GREP-OPTION...: which programs
 	EOF
 }
 
+# watched FUNCTION...: a test of guests, on the kernel that watches
+watched() {
+	local patched=$debug module=$debug_module watch=-D
+	append="debug_pagealloc=on slub_debug=FZPU;FZPUA,kmalloc-4k" "$@"
+}
+
+in_watched() { watched in_machines; }
+
 # /sys/firmware/uv is there for facility 158 only, which can be faked. The kernel
 # must not be told prot_virt=1: it would call the Ultravisor before uvsim is there.
 boot_sysfs() {

@@ -2,7 +2,8 @@
 /*
  * PID 1 of a Linux that is dumped while it works: on each CPU a process changes
  * pages of its own, and has a checksum of each. If a page is ever another one than
- * it was left, Linux says so and panics; as long as all is well it counts rounds.
+ * it was left, Linux says so and panics; as long as all is well it counts pages. How many
+ * pages a process has may be said on the kernel's command line, pages=N.
  * Another process gives orders to the ledger (patient-mod.c), whose seals everybody
  * can compare with the journal in a dump.
  */
@@ -19,11 +20,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PAGES	64
 #define WORDS	512
 
-static uint64_t page[PAGES][WORDS];
-static uint64_t sum[PAGES];
+static int pages = 64;
 
 static uint64_t checksum(const uint64_t *words)
 {
@@ -35,9 +34,11 @@ static uint64_t checksum(const uint64_t *words)
 	return s;
 }
 
-/* @rounds: all pages once more */
-static void work(long cpu, volatile uint64_t *rounds, volatile uint64_t *broken)
+/* @done: pages, again and again */
+static void work(long cpu, volatile uint64_t *done, volatile uint64_t *broken)
 {
+	uint64_t (*page)[WORDS] = calloc(pages, sizeof(*page));
+	uint64_t *sum = calloc(pages, sizeof(*sum));
 	char name[16];
 	cpu_set_t set;
 	uint64_t n;
@@ -45,22 +46,22 @@ static void work(long cpu, volatile uint64_t *rounds, volatile uint64_t *broken)
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set)) {
+	if (!page || !sum || sched_setaffinity(0, sizeof(set), &set)) {
 		*broken = 1;
 		return;
 	}
 	snprintf(name, sizeof(name), "worker%ld", cpu);
 	prctl(PR_SET_NAME, name);
-	for (i = 0; i < PAGES; i++)
+	for (i = 0; i < pages; i++)
 		sum[i] = checksum(page[i]);
 	for (n = 1; ; n++) {
-		for (i = 0; i < PAGES; i++) {
+		for (i = 0; i < pages; i++) {
 			if (checksum(page[i]) != sum[i])
 				*broken = 1;
 			page[i][n % WORDS] += n * 0x100000001b3ULL + i;
 			sum[i] = checksum(page[i]);
+			++*done;
 		}
-		*rounds = n;
 	}
 }
 
@@ -96,6 +97,10 @@ int main(void)
 
 	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED || cpus > 63)
+		return 1;
+	if (getenv("pages"))
+		pages = atoi(getenv("pages"));
+	if (pages < 1)
 		return 1;
 	fd = open("/patient-mod.ko", O_RDONLY);
 	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0) ||

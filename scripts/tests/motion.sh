@@ -8,7 +8,7 @@
 motion_cpus=4
 motion_works="$motion_cpus of $motion_cpus CPUs have worked"
 
-# make_motion NAME: the Linux, one that may be dumped and one that may not
+# make_motion NAME [PARAMETER]: the Linux, one that may be dumped and one that may not
 make_motion() {
 	local build
 	. "$TOP/scripts/story.sh"
@@ -25,7 +25,7 @@ make_motion() {
 		"file /patient-mod.ko $BUILD/guest/$1/patient-mod.ko 644 0 0" >initrd.spec
 	"$patient/usr/gen_init_cpio" initrd.spec >initrd
 	build=(--kernel "$patient/arch/s390/boot/bzImage" --ramdisk initrd
-		--cmdline "console=ttyS0 swiotlb=64 secret=$secret")
+		--cmdline "console=ttyS0 swiotlb=64 secret=$secret${2:+ $2}")
 	make_image motion "${build[@]}" --allow-dump
 	make_image forbidden "${build[@]}"
 	ln -s "$patient/vmlinux" vmlinux
@@ -35,13 +35,14 @@ make_motion() {
 		-o pvdump-in-vmm.so "$TOP/qemu/pvdump-in-vmm.c" "$tools/lib/libpvdump.a" -lpthread
 }
 
-# boot_motion NAME <STEPS: in a machine that has QEMU, and what make_motion has made
+# boot_motion NAME [FILE...] <STEPS: in a machine that has QEMU, what make_motion has made,
+# and these files of $guests
 boot_motion() {
 	local f files
 	{
 		build_vmm
-		busybox_as sh mkfifo grep sed sleep
-		for f in motion.se forbidden.se pvdump-in-vmm.so *.qmp; do
+		busybox_as sh mkfifo grep sed sleep rmmod dd awk cat mkdir mount rm
+		for f in motion.se forbidden.se pvdump-in-vmm.so *.qmp "${@:2}"; do
 			echo "/$f=$f"
 		done
 	} </dev/null >files
@@ -49,7 +50,7 @@ boot_motion() {
 	{
 		guest_load motion forbidden
 		cat
-	} | boot "$1" "$patched" "-t 7000 -m 2G -d $guests/share" /uvsim.ko="$module" "${files[@]}"
+	} | boot "$1" "$patched" "-t ${limit:-7000} -m ${mem:-2G} ${watch:-} -d $guests/share" /uvsim.ko="$module" "${files[@]}"
 }
 
 # opens DUMP [COMMAND...]: crash does, and finds the Linux at work

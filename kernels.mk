@@ -88,6 +88,7 @@ AS_IS_XFAILS_6.1 := vm.random_commands_follow_the_state_table~walk $(outlives) \
 	vm.vcpus_are_blocked_as_the_table_says~walk~violations
 # a vcpu is dumped after it has ceased to be protected, or when the dump is over
 AS_IS_XFAILS_6.1 += dumping.cpu_dump_in_the_middle_of_disable~rc_untouched~violations \
+	guest.does_not_count_while_another_cpu_is_dumped~last.*then \
 	dumping.complete_waits_for_a_cpu_dump~wait_done|d.ret \
 	dumping.complete_that_waits_for_a_cpu_dump_can_be_killed~waits
 # vcpus stay in KVM_RUN and spin, and can get back into SIE

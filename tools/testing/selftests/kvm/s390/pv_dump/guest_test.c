@@ -40,7 +40,7 @@ FIXTURE_SETUP(guest)
 
 	if (!env.sim)
 		return;
-	o.cpus = 1;
+	/* CPU 0 counts */
 	ASSERT_EQ(0, sim_reset());
 	violations_before = sim_violations();
 	ASSERT_EQ(0, image_build_code(&the_image, o.mib * MIB, o.pcf, counter, sizeof(counter)));
@@ -167,6 +167,107 @@ TEST_F(guest, does_not_count_during_a_dump)
 	dump_free(vm, &d);
 	/* now it may */
 	counts_on(_metadata, vm, m.in_register);
+}
+
+/* A command in a thread of its own, with structures of its own */
+struct command {
+	pthread_t thread;
+	struct vm vm;
+	uint8_t *buf;
+	int ret, done;
+};
+
+static void *dump_cpu_1_fn(void *arg)
+{
+	struct command *c = arg;
+
+	c->ret = dump_cpu(&c->vm, 1, c->buf);
+	__atomic_store_n(&c->done, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void *complete_fn(void *arg)
+{
+	struct command *c = arg;
+
+	c->ret = dump_complete(&c->vm, c->buf, c->vm.len.dump_config_finalize_len);
+	__atomic_store_n(&c->done, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* A whole dump of a vcpu that nobody runs */
+static struct moment dumped(struct __test_metadata *_metadata, struct vm *vm)
+{
+	struct moment m = {};
+	struct dump d = {};
+
+	EXPECT_EQ(0, dump_init(vm))
+		return m;
+	EXPECT_EQ(0, dump_rest(vm, &d, 4))
+		return m;
+	m = moment_of(_metadata, vm, &d);
+	dump_free(vm, &d);
+	return m;
+}
+
+/* It runs until it has counted, and is sent away by a signal. How far it has come, or 0. */
+static uint64_t counted(struct __test_metadata *_metadata, struct vm *vm, uint64_t last)
+{
+	double end = now() + LONG_ENOUGH;
+	struct runner r;
+	struct moment m;
+
+	do {
+		EXPECT_EQ(0, runner_start(&r, vm, 0))
+			return 0;
+		EXPECT_TRUE(sim_sie_goes_on());
+		runner_join(&r, 0);
+		m = dumped(_metadata, vm);
+	} while (m.in_register == last && now() < end);
+	EXPECT_LT(last, m.in_register)
+		return 0;
+	return m.in_register;
+}
+
+TEST_F(guest, does_not_count_while_another_cpu_is_dumped)
+{
+	struct vm *vm = &self->vm;
+	struct command cpu = { .vm = *vm, .buf = guarded_alloc(PAGE) };
+	struct command end = { .vm = *vm, .buf = guarded_alloc(PAGE) };
+	struct runner r;
+	uint64_t last, then;
+	bool running;
+
+	if (no_sim(_metadata))
+		return;
+	ASSERT_NE(NULL, cpu.buf);
+	ASSERT_NE(NULL, end.buf);
+	last = counted(_metadata, vm, 0);
+	ASSERT_LT(0, last);
+	ASSERT_EQ(0, dump_init(vm));
+	/* CPU 1 takes until the rule is gone, whatever comes meanwhile */
+	ASSERT_EQ(0, sim_write("faults", "cmd=0x%x nth=1 busy=0x7fffffff", UVC_CPU));
+	ASSERT_EQ(0, pthread_create(&cpu.thread, NULL, dump_cpu_1_fn, &cpu));
+	while (sim_hits() < 1)
+		sleep_ms(1);
+	ASSERT_EQ(0, pthread_create(&end.thread, NULL, complete_fn, &end));
+	ASSERT_EQ(0, rerunner_start(&r, vm, 0));
+	/* if the dump is over now, it runs on */
+	if (wait_done(&end.done, 100))
+		EXPECT_TRUE(sim_sie_goes_on());
+	sleep_ms(100);
+	running = !wait_done(&cpu.done, 0);
+	runner_join(&r, 0);
+	ASSERT_EQ(0, sim_write("faults", "clear"));
+	pthread_join(cpu.thread, NULL);
+	pthread_join(end.thread, NULL);
+	EXPECT_TRUE(running);
+	/* what it has counted until then, if it has */
+	then = dumped(_metadata, vm).in_register;
+	EXPECT_EQ(last, then);
+	EXPECT_EQ(0, cpu.ret);
+	EXPECT_EQ(0, end.ret);
+	counted(_metadata, vm, then);
 }
 
 int main(int argc, char **argv)

@@ -92,6 +92,20 @@ u32 uvsim_unknown_cpu(u64 handle)
 	return RC_INV_CPU;
 }
 
+/*
+ * A CPU begins, and is reset, with nothing pending. That is also for an interruption
+ * which the host had taken from its lists and asked to be injected: it counts as one
+ * that came before the reset. KVM leaves it in the state description if a signal kept
+ * it from SIE, for whatever CPU has that next.
+ */
+static void forget_injection(u64 state_origin)
+{
+	struct uvsim_sd *sd = (struct uvsim_sd *)uvsim_abs_to_virt(state_origin, 512);
+
+	if (sd)
+		sd->iictl = 0;
+}
+
 u32 uvsim_uvc_create_cpu(void *block)
 {
 	struct uvsim_cb_create_cpu *cb = block;
@@ -141,6 +155,7 @@ u32 uvsim_uvc_create_cpu(void *block)
 	cpu->sd = cb->state_origin;
 	cpu->num = cb->num;
 	cpu->state = CPU_STOPPED;
+	forget_injection(cpu->sd);
 	record = cb->num <= UVSIM_MAX_CPU_ID ? templates[cb->num] : NULL;
 	if (record) {
 		cpu->regs = record->regs;
@@ -200,6 +215,7 @@ static u32 cpu_reset(u64 handle, bool initial, bool clear)
 		return rc;
 	regs = &cpu->regs;
 	cpu->state = CPU_STOPPED;
+	forget_injection(cpu->sd);
 	if (clear)
 		memset(regs, 0, sizeof(*regs));
 	if (!initial)

@@ -187,6 +187,16 @@ void metal_unexpected(u64 class, u64 mask, u64 addr)
 	stop();
 }
 
+/* Has to be said again after a reset */
+void console_on(void)
+{
+	memset(&sccb, 0, sizeof(sccb));
+	sccb.len = 8 + 4 + 16;
+	sccb.mask_len = 4;
+	sccb.masks[1] = 1U << (32 - 0x1a);
+	service(0x00780005);
+}
+
 void metal_main(void);
 void metal_main(void)
 {
@@ -197,10 +207,7 @@ void metal_main(void)
 	set_cr(0, CR0_AFP_VECTOR);
 	is_protected = facility(158);
 	is_bare = *(u32 *)(lowcore() + 0x10480) == 0x62617265;
-	sccb.len = 8 + 4 + 16;
-	sccb.mask_len = 4;
-	sccb.masks[1] = 1U << (32 - 0x1a);
-	service(0x00780005);
+	console_on();
 	say("TAP version 13\n1..");
 	say_number(tests_end - tests_begin, 10);
 	say(is_bare ? "\n# the bare machine\n" : is_protected ? "\n# a protected guest\n" :

@@ -89,6 +89,7 @@ extern const char *context;	/* of what is tested at the moment, for messages */
 void *copy(void *to, const void *from, u64 n);
 void fail(int line, const char *what, u64 got, u64 want);
 void say(const char *text);
+void console_on(void);
 u8 *lowcore(void);
 void set_lowcore(u8 *lc);
 u64 *area(void);		/* 8 KiB, on a page, filled with 0x55 */

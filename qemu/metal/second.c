@@ -198,30 +198,52 @@ TEST(orders_that_are_refused)
 	is(status, 0x100);
 }
 
-TEST(stop_and_restart)
+/* It loops with registers that can be told apart, and is stopped then. */
+static void stopped_in_loop(struct run *x)
 {
-	struct run x = { .mask = PSW_BASE | 2UL << 44 };
-	u8 *a = (u8 *)area();
 	u32 status = 0;
 
-	if (!second_start())
-		return;
+	x->mask = PSW_BASE | 2UL << 44;
 	for (unsigned int i = 0; i < 16; i++)
-		x.r[i] = 0x0101010101010101 * i;
-	second_run(&x, LOOP);
+		x->r[i] = 0x0101010101010101 * i;
+	second_run(x, LOOP);
+	is(order(STORE_STATUS, (u64)area(), &status), 1);
+	is(status, 0x200);		/* it runs */
 	is(order(STOP, 0, 0), 0);
 	while (order(SENSE, 0, &status) == 0)
 		;
 	is(status, STOPPED);
-	/* what a protected CPU has is not for others to see */
-	if (!is_protected) {
-		is(order(STORE_STATUS, (u64)a, &status), 0);
-		for (unsigned int i = 0; i < 16; i++)
-			is(((u64 *)(a + 0x80))[i], 0x0101010101010101 * i);
-		is(((u64 *)(a + 0x100))[0], PSW_BASE | 2UL << 44);
-		is(((u64 *)(a + 0x100))[1], (u64)code_2);
-		is(*(u32 *)(a + 0x118), (u64)lowcore_2);
-	}
+	if (!is_protected)		/* QEMU does not look whether storage is there */
+		return;
+	is(order(STORE_STATUS, 0x40000000, &status), 1);
+	is(status, 0x100);
+}
+
+/* Of a protected CPU it is the Ultravisor that stores it, as nobody else has it. */
+static void status_is_of_loop(void)
+{
+	u8 *a = (u8 *)area();
+	u32 status = 0;
+
+	is(order(STORE_STATUS, (u64)a, &status), 0);
+	for (unsigned int i = 0; i < 16; i++)
+		is(((u64 *)(a + 0x80))[i], 0x0101010101010101 * i);
+	is(((u64 *)(a + 0x100))[0], PSW_BASE | 2UL << 44);
+	is(((u64 *)(a + 0x100))[1], (u64)code_2);
+	is(*(u32 *)(a + 0x118), (u64)lowcore_2);
+	is(((u64 *)(a + 0x180))[0], CR0_AFP_VECTOR | CR0_ECALL | CR0_EMERGENCY);
+	is(*(u64 *)(a + 0x200), 0x5555555555555555);
+}
+
+TEST(stop_and_restart)
+{
+	struct run x = {};
+	u32 status = 0;
+
+	if (!second_start())
+		return;
+	stopped_in_loop(&x);
+	status_is_of_loop();
 	is(order(RESTART_CPU, 0, &status), 0);
 	second_wait();
 	is(x.class, RESTART);
@@ -229,6 +251,45 @@ TEST(stop_and_restart)
 	is(x.mask, PSW_BASE | 2UL << 44);
 	for (unsigned int i = 0; i < 16; i++)
 		is(x.r[i], 0x0101010101010101 * i);
+}
+
+/*
+ * Diagnose 0x308, subcode 1, which kexec and kdump begin with: this CPU goes on with the
+ * short PSW at absolute 0, its control registers are initial, storage and general
+ * registers are as they were; so are the registers of the other, which does not run.
+ */
+TEST(load_normal)
+{
+	static u64 before[16], after[16], at_label = 0x0008000080000000;
+	u64 *psw = (u64 *)lowcore(), was = *psw;
+	struct run x = {};
+	u32 status = 0;
+	int second = second_start();
+
+	if (second)
+		stopped_in_loop(&x);
+	asm volatile("	stctg	0,15,%[before]\n"
+		"	larl	1,0f\n"
+		"	og	1,%[mask]\n"
+		"	stg	1,0(%[psw])\n"
+		"	lghi	0,0\n"
+		"	lghi	1,1\n"
+		"	diag	0,1,0x308\n"
+		"	j	.\n"
+		"0:	sam64\n"
+		"	stctg	0,15,%[after]\n"
+		"	lctlg	0,15,%[before]\n"
+		: [before] "=Q" (before), [after] "=Q" (after)
+		: [psw] "a" (psw), [mask] "T" (at_label) : "0", "1", "cc", "memory");
+	*psw = was;
+	console_on();
+	for (unsigned int i = 0; i < 16; i++)
+		is(after[i], i == 0 ? 0xe0 : i == 14 ? 0xc2000000 : 0);
+	if (!second)
+		return;
+	is(order(SENSE, 0, &status), 1);
+	is(status, STOPPED);
+	status_is_of_loop();
 }
 
 /* What one CPU invalidates the other does not use any more. */

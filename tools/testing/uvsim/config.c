@@ -263,5 +263,8 @@ u32 uvsim_uvc_prep_reset(void *block)
 
 	if (!conf)
 		return uvsim_unknown_conf(cb->handle);
-	return conf->dumping || conf->state == CONF_BROKEN ? RC_INV_STATE : RC_OK;
+	if (conf->dumping || conf->state == CONF_BROKEN)
+		return RC_INV_STATE;
+	conf->reset = true;
+	return RC_OK;
 }

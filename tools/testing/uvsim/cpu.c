@@ -216,6 +216,12 @@ static u32 cpu_reset(u64 handle, bool initial, bool clear)
 	regs = &cpu->regs;
 	cpu->state = CPU_STOPPED;
 	forget_injection(cpu->sd);
+	cpu->was_reset = true;
+	cpu->load_psw = false;
+	cpu->restart = false;
+	if (cpu->in_instruction)
+		regs->flags &= ~UVSIM_CPU_IN_INSTRUCTION;
+	cpu->in_instruction = false;
 	if (clear)
 		memset(regs, 0, sizeof(*regs));
 	if (!initial)
@@ -268,7 +274,10 @@ u32 uvsim_uvc_set_state(void *block)
 	case CPU_LOAD:
 		if (conf->state != CONF_VERIFIED)
 			return RC_INV_STATE;
-		if (!cpu->keep_psw)
+		/* once it was reset, storage has the PSW: diagnose 0x308, subcodes 0 and 1 */
+		if (conf->reset)
+			cpu->load_psw = true;
+		else if (!cpu->keep_psw)
 			memcpy(cpu->regs.psw, conf->secret.psw, sizeof(cpu->regs.psw));
 		cpu->state = CPU_OPERATING;
 		return RC_OK;
@@ -281,6 +290,58 @@ u32 uvsim_uvc_set_state(void *block)
 		uvsim_violation("CPU state %x", cb->state);
 		return RC_OPERAND;
 	}
+}
+
+static void store_status(const struct uvsim_cpu_regs *regs, u8 *to)
+{
+	unsigned int i;
+
+	memset(to, 0, 0x200);
+	for (i = 0; i < 16; i++)
+		memcpy(to + 8 * i, regs->vregs[i], 8);	/* floating point registers */
+	memcpy(to + 0x80, regs->gprs, sizeof(regs->gprs));
+	memcpy(to + 0x100, regs->psw, sizeof(regs->psw));
+	*(u32 *)(to + 0x118) = regs->prefix;
+	*(u32 *)(to + 0x11c) = regs->fpc;
+	*(u32 *)(to + 0x124) = regs->todpr;
+	*(u64 *)(to + 0x128) = regs->timer;
+	*(u64 *)(to + 0x130) = regs->todcmp >> 8;
+	memcpy(to + 0x140, regs->acrs, sizeof(regs->acrs));
+	memcpy(to + 0x180, regs->ctrs, sizeof(regs->ctrs));
+}
+
+/**
+ * uvsim_order_cpu() - what a guest wants of another CPU of its, which has to be stopped
+ * @conf_handle: its configuration
+ * @num: number of the other CPU
+ * @order: of SIGP: 0x0d set prefix, 0x0e store status, 0x17 store additional status
+ * @there: the storage that it names is there
+ * @prefix: for 0x0d
+ * @to: for 0x0e and 0x17 where 512 bytes are stored: what is at 0x1200 of a lowcore, or
+ *	the vector registers
+ *
+ * The host has no part in it, so what a protected CPU has can be stored.
+ *
+ * Context: uvsim_lock is held
+ * Return: 0, or the status, which is UVSIM_NO_CPU if there is no such CPU.
+ */
+u32 uvsim_order_cpu(u64 conf_handle, u16 num, u8 order, bool there, u32 prefix, u8 *to)
+{
+	struct uvsim_cpu *cpu = uvsim_find_cpu_num(conf_handle, num);
+
+	if (!cpu)
+		return UVSIM_NO_CPU;
+	if (!there)
+		return 0x100;		/* invalid parameter */
+	if (cpu->state != CPU_STOPPED)
+		return 0x200;		/* incorrect state */
+	if (order == 0x0d)
+		cpu->regs.prefix = prefix;
+	else if (order == 0x0e)
+		store_status(&cpu->regs, to);
+	else
+		memcpy(to, cpu->regs.vregs, sizeof(cpu->regs.vregs));
+	return 0;
 }
 
 /* A record that becomes a template is swapped against the one before. */

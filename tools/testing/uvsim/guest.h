@@ -137,8 +137,6 @@ struct gvcpu {
 	unsigned int pend_len;
 };
 
-#define GVM_MAX_CPUS	256
-
 /*
  * A VM, by its gmap, of which we hold a reference. @lock is for everything in
  * here and for each access to guest memory: who takes a page away from the VM
@@ -160,7 +158,6 @@ struct gvm {
 	struct list_head vcpus;
 	/* protected */
 	u32 sccb;		/* address of the last SERVC, any CPU gets its interruption */
-	DECLARE_BITMAP(restart, GVM_MAX_CPUS);	/* the host has been told to start them */
 };
 
 /* The guest CPU while it is in SIE */

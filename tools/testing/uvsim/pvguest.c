@@ -357,38 +357,44 @@ static int sigp(struct gcpu *g, const u16 *insn)
 	u64 *r1 = &g->r[insn[0] >> 4 & 15], parm = g->r[(insn[0] >> 4 & 15) | 1];
 	u16 num = g->r[insn[0] & 15];
 	struct uvsim_cpu *cpu;
-	u32 status = 0;
-	int rc;
+	u8 *to = NULL;
+	u32 status;
+	int rc = 0;
 
 	switch (order) {
 	case 0x06:	/* restart: when the host has started the CPU */
-		if (num < GVM_MAX_CPUS)
-			set_bit(num, g->vm->restart);
-		return G_INTERCEPT;
-	case 0x0d:	/* set prefix of a stopped CPU */
-		parm &= 0x7fffe000;
-		rc = prefix_is_there(g, parm);
-		if (rc && rc != 5)
-			return rc;
 		spin_lock(&uvsim_lock);
 		cpu = uvsim_find_cpu_num(g->conf->handle, num);
-		if (cpu && rc)
-			status = 0x100;		/* invalid parameter */
-		else if (cpu && cpu->state != CPU_STOPPED)
-			status = 0x200;		/* incorrect state */
-		else if (cpu)
-			cpu->regs.prefix = parm;
+		if (cpu)
+			cpu->restart = true;
 		spin_unlock(&uvsim_lock);
-		if (status)
-			*r1 = (*r1 & ~0xffffffffUL) | status;
-		uvsim_set_gcc(g, !cpu ? 3 : status != 0);
-		return G_DONE;
+		return G_INTERCEPT;
+	case 0x0d:	/* set prefix */
+		parm &= 0x7fffe000;
+		rc = prefix_is_there(g, parm);
+		break;
+	case 0x0e:	/* store status at address */
+		to = uvsim_g_abs(g, parm & 0x7ffffe00, true, &rc);
+		break;
 	case 0x12:	/* set architecture */
 		*r1 = (*r1 & ~0xffffffffUL) | 0x100;
 		uvsim_set_gcc(g, 1);
 		return G_DONE;
+	case 0x17:	/* store additional status at address */
+		to = uvsim_g_abs(g, parm & ~0x3ffUL, true, &rc);
+		break;
+	default:
+		return G_INTERCEPT;
 	}
-	return G_INTERCEPT;
+	if (rc && rc != 5)
+		return rc;
+	spin_lock(&uvsim_lock);
+	status = uvsim_order_cpu(g->conf->handle, num, order, !rc, parm, to);
+	spin_unlock(&uvsim_lock);
+	if (status && status != UVSIM_NO_CPU)
+		*r1 = (*r1 & ~0xffffffffUL) | status;
+	uvsim_set_gcc(g, status == UVSIM_NO_CPU ? 3 : status != 0);
+	return G_DONE;
 }
 
 static int diagnose(struct gcpu *g, const u16 *insn)
@@ -734,7 +740,7 @@ static int inject(struct gcpu *g)
 			rc = uvsim_swap_psw(g, 0x170, 0x1f0);
 		break;
 	case IICTL_CODE_RESTART:
-		clear_bit(g->cpu->num, g->vm->restart);
+		g->cpu->restart = false;
 		rc = uvsim_swap_psw(g, 0x120, 0x1a0);
 		break;
 	case IICTL_CODE_SPECIFICATION:
@@ -752,6 +758,27 @@ static int inject(struct gcpu *g)
 	return rc;
 }
 
+/* After a reset: nothing is half done; and the PSW may be the one at absolute 0 */
+static int begin_afresh(struct gcpu *g)
+{
+	u64 *psw;
+	int rc = 0;
+
+	if (g->cpu->was_reset)
+		g->vcpu->pending = PEND_NONE;
+	g->cpu->was_reset = false;
+	if (!g->cpu->load_psw)
+		return 0;
+	psw = (u64 *)uvsim_g_abs(g, 0, false, &rc);
+	if (!psw)
+		return rc;
+	/* as LPSW: bit 12 is the other way round, and has to be zero then */
+	g->mask = (*psw & ~0x7fffffffUL) ^ 0x0008000000000000UL;
+	g->addr = *psw & 0x7fffffff;
+	g->cpu->load_psw = false;
+	return 0;
+}
+
 /**
  * uvsim_pv_enter() - what is to be done when a CPU enters SIE
  * @g: guest CPU
@@ -761,14 +788,14 @@ static int inject(struct gcpu *g)
  */
 int uvsim_pv_enter(struct gcpu *g)
 {
-	int rc = 0;
+	int rc = begin_afresh(g);
 
-	if (g->vcpu->pending)
+	if (!rc && g->vcpu->pending)
 		rc = complete_instruction(g);
-	if (!rc && test_bit(g->cpu->num, g->vm->restart) && g->sie->iictl != IICTL_CODE_RESTART) {
+	if (!rc && g->cpu->restart && g->sie->iictl != IICTL_CODE_RESTART) {
 		rc = uvsim_swap_psw(g, 0x120, 0x1a0);
 		if (rc < G_HOST)
-			clear_bit(g->cpu->num, g->vm->restart);
+			g->cpu->restart = false;
 	}
 	return rc ?: inject(g);
 }

@@ -194,6 +194,14 @@ static void test_records(struct uvsim_regs_record *r)
 	must(0x0330);
 	result(!memcmp(dump_regs(), &r->regs, sizeof(r->regs)),
 	       "0x0330 set cpu state: load keeps the PSW");
+
+	/* a reset that the guest asks for: it has the PSW in storage, when it runs */
+	must(0x0320);
+	must(0x0311);
+	must(0x0330);
+	regs = dump_regs();
+	result(is_zero(regs->psw, sizeof(regs->psw)),
+	       "0x0320 prepare reset: load takes no PSW of the header");
 	end_guest(a);
 
 	r->tgid = 0;

@@ -149,6 +149,7 @@ struct uvsim_conf {
 	enum conf_state state;
 	u32 cpus;
 	bool dumping;
+	bool reset;		/* prepared since it was verified */
 	/* keys: a setkey() of something unaligned would allocate */
 	u8 nonce[16] __aligned(8);
 	u8 xts_key[64] __aligned(8);
@@ -174,9 +175,11 @@ struct uvsim_cpu {
 	u8  state;
 	u8  keep_psw;
 	u8  in_instruction;
-	u8  reserved;
+	u8  was_reset;		/* whatever it was doing in SIE is over */
 	u16 next_step;
-	u8  reserved1[16];
+	u8  load_psw;		/* from absolute 0 */
+	u8  restart;		/* the host has been told to start it */
+	u8  reserved[14];
 	struct uvsim_cpu_regs regs;
 };
 
@@ -244,6 +247,8 @@ struct uvsim_cpu *uvsim_next_cpu(unsigned int *slot);
 extern const struct file_operations uvsim_registers_fops;
 struct uvsim_cpu *uvsim_find_cpu(u64 handle);
 struct uvsim_cpu *uvsim_find_cpu_num(u64 conf_handle, u16 num);
+#define UVSIM_NO_CPU	(~0U)
+u32 uvsim_order_cpu(u64 conf_handle, u16 num, u8 order, bool there, u32 prefix, u8 *to);
 void uvsim_drop_templates(void);	/* takes the lock */
 u32 uvsim_unknown_cpu(u64 handle);
 u32 uvsim_uvc_create_cpu(void *block);

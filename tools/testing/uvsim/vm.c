@@ -32,7 +32,6 @@ static void vm_empty(struct gvm *vm)
 		kfree(vcpu);
 	}
 	vm->sccb = 0;
-	bitmap_zero(vm->restart, GVM_MAX_CPUS);
 }
 
 static void vm_free(struct gvm *vm)

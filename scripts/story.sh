@@ -82,18 +82,18 @@ no_secret() {
 	done
 }
 
-# decrypt DUMP ELF: with the owner's key and with no other
+# decrypt DUMP ELF [OPTION...]: with the owner's key and with no other
 decrypt() {
 	openssl rand -out wrong-cck.bin 32
-	if zgetdump -i -k wrong-cck.bin "$1" >zgetdump.wrong 2>&1; then
+	if zgetdump "${@:3}" -i -k wrong-cck.bin "$1" >zgetdump.wrong 2>&1; then
 		die "zgetdump accepts a wrong key"
 	fi
 	grep -q 'GCM tag' zgetdump.wrong || die "zgetdump complains of something else than the key"
-	zgetdump -i -k "$cck" "$1" >zgetdump.info 2>&1 || { cat zgetdump.info; exit 1; }
+	zgetdump "${@:3}" -i -k "$cck" "$1" >zgetdump.info 2>&1 || { cat zgetdump.info; exit 1; }
 	grep "protected virtualization dump" zgetdump.info ||
 		die "zgetdump does not call it a protected dump"
-	echo "$ zgetdump -k $cck $1 $2"
-	quietly ./log.zgetdump zgetdump -k "$cck" "$1" "$2"
+	echo "$ zgetdump ${*:3}${3:+ }-k $cck $1 $2"
+	quietly ./log.zgetdump zgetdump "${@:3}" -k "$cck" "$1" "$2"
 }
 
 # crash_finds_bug ELF [COMMAND...]: what made the Linux panic
@@ -120,19 +120,23 @@ crash_finds_bug() {
 # How crash gets at the journal of the ledger (qemu/patient-mod.c)
 read_journal() { echo "rd -r $1 ledger_journal $((512 * 4096))"; }
 
+# next_seal SEAL JOURNAL N: the seal of page N of the journal; SEAL is that of the page before
+next_seal() {
+	{
+		# shellcheck disable=SC2001  # each two digits
+		printf '%b' "$(sed 's/../\\x&/g' <<<"$1")"
+		dd if="$2" bs=4096 skip="$3" count=1 status=none
+	} | openssl dgst -blake2s256 -r | cut -d' ' -f1
+}
+no_seal=$(printf '00%.0s' {1..32})
+
 # seals_right JOURNAL CONSOLE: the seals on the console are those of the journal's pages
 seals_right() {
-	local seal number published
+	local seal=$no_seal number published
 	seals=0
-	seal=$(printf '00%.0s' {1..32})
 	while read -r number published; do
 		[ "$number" -eq "$seals" ] || die "the seal of page $seals was not on the console"
-		seal=$({
-			# shellcheck disable=SC2001  # each two digits
-			printf '%b' "$(sed 's/../\\x&/g' <<<"$seal")"
-			dd if="$1" bs=4096 skip="$seals" count=1 status=none
-		} | openssl dgst -blake2s256 -r)
-		seal=${seal%% *}
+		seal=$(next_seal "$seal" "$1" "$seals")
 		[ "$seal" = "$published" ] ||
 			die "page $seals of the journal: Linux has published the seal $published, but it is $seal"
 		seals=$((seals + 1))

@@ -61,6 +61,7 @@ help:
 	@echo 'make coverage          lines of the series and of the tools that no test runs'
 	@echo 'make kcov              search, guided by what is run in the kernel; SECONDS=60 SEED=N'
 	@echo 'make stress            search for what goes wrong; SECONDS=600 SEED=N PART=I/N WATCH=debug'
+	@echo '                       PART=guests: a busy guest, and what the host may do to one'
 	@echo 'make fuzz              bad input for each reader of the tools; SECONDS=60 each'
 	@echo 'make bench             instructions of the dump calls, beside those of mainline'
 	@echo 'make bench-dump        instructions of whole dumps by pvdump, beside those of QEMU'

@@ -3,7 +3,68 @@
 # shellcheck disable=SC2034,SC2153,SC2154,SC2164  # variables of others; lib.sh has set -e
 # Sourced by scripts/check: what the host does to a busy Linux in a protected VM. It has not
 # the memory for it, somebody wants to unload the modules that it runs by, and its VMM is
-# killed.
+# killed. And guests that are busy for long.
+
+# crowd_did NAME: what its four CPUs have done, by a dump: rounds, calls, ticks
+crowd_did() {
+	local cpu did
+	for cpu in 0 1 2 3; do
+		mapfile -t did < <(elf_words "$guests/$1.elf" $((load + 0x300000 + cpu * 0x1000)) 4)
+		echo "$1: CPU $cpu: $((16#${did[0]})) rounds, $((16#${did[1]})) calls, $((16#${did[2]})) ticks"
+		[ "${did[3]}" = 0000000000000000 ]
+		[ $((16#${did[1]})) -gt 0 ]
+		worked+=($((16#${did[0]})) $((16#${did[2]})))
+	done
+}
+
+# guests_crowd SECONDS: a guest of four CPUs (qemu/crowd.S) for so long, half of it as a
+# protected one, while its memory goes to swap. Each CPU has worked and had interruptions,
+# between the dumps as well; and no page was another one than the guest had left.
+guests_crowd() {
+	local name quarter=$((($1 + 3) / 4)) load worked i guests=$BUILD/crowd${watch:+-debug} files
+	rm -rf "$guests"
+	mkdir -p "$guests/share"
+	cd "$guests"
+	"$CROSS-gcc" -march=z13 -nostdlib -static -Wl,-Ttext=0 -o crowd.elf "$TOP/qemu/crowd.S"
+	"$CROSS-objcopy" -O binary -j .text crowd.elf crowd
+	make_image crowd --allow-dump --kernel crowd
+	for name in plain protected; do
+		guest_scenario "crowd-$name" <<-EOF
+			exec /swap-guest $quarter 16
+			DUMP /share/$name.1
+			exec /swap-guest $quarter 16
+			DUMP /share/$name.2
+			kill
+		EOF
+	done
+	{ build_vmm; busybox_as sh awk sleep; } >files
+	mapfile -t files <files
+	{
+		echo "swap /dev/ram0"
+		guest_load crowd
+		GUEST_TIMEOUT=$((20 * quarter + 3000)) guest_qemu crowd-plain 16 4 "-machine s390-ccw-virtio -kernel /crowd"
+		echo "write $uvsim/sie reset"
+		GUEST_TIMEOUT=$((20 * quarter + 3000)) guest_qemu crowd-protected 16 4 "$guest_pv -kernel /crowd.se"
+	} | boot "${guests##*/}" "$patched" "-t $((40 * quarter + 7000)) -m 2G ${watch:-} -d $guests/share" \
+		/uvsim.ko="$module" /crowd=crowd /crowd.se=crowd.se /swap-out="$BUILD/guest/init" \
+		/swap-guest="$TOP/qemu/swap-guest" /crowd-plain.qmp=crowd-plain.qmp \
+		/crowd-protected.qmp=crowd-protected.qmp "${files[@]}"
+	for i in 1 2; do
+		ln -s "share/plain.$i" "plain.$i.elf"
+		guest_decrypt "protected.$i"
+	done
+	for name in plain protected; do
+		worked=()
+		for i in 1 2; do
+			load=$((16#$(readelf -lW "$name.$i.elf" | awk '$1 == "LOAD" { print substr($2, 3); exit }')))
+			crowd_did "$name.$i"
+		done
+		for ((i = 0; i < 8; i++)); do
+			[ "${worked[i]}" -gt 0 ] && [ "${worked[i + 8]}" -gt "${worked[i]}" ]
+		done
+	done
+	rm -f share/*.[12] protected.[12].elf
+}
 
 # squeezed_scenario NAME: the checksums that the Linux has of its pages are right while
 # they go to swap and come back, and a dump that is made then has what it has had

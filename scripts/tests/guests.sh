@@ -40,12 +40,13 @@ boot_kvm_selftests() {
 		for name in $KVM_SELFTESTS; do
 			echo "test $name timeout=$2 -- /bin/$name"
 		done
-	} | boot "$1" "$patched" "-t 300" /uvsim.ko="$module" "${files[@]}"
+	} | boot "$1" "$patched" "-t 4000 -m 3G" /uvsim.ko="$module" "${files[@]}"
 }
 
 # They pass, and not because they would do so without a guest.
 kvm_selftests() {
 	local log=$BUILD/boot/kvm-selftests-script/log
+	local KVM_SELFTESTS="$KVM_SELFTESTS ${KVM_SELFTESTS_BIG:-}"
 	if boot_kvm_selftests kvm-selftests-script 5 script >"$BUILD/log/kvm-selftests-script"; then
 		echo "the guests have not run, and the tests passed"
 		return 1
@@ -53,7 +54,7 @@ kvm_selftests() {
 	[ "$(grep -c '^not ok' "$log")" -eq "$(wc -w <<<"$KVM_SELFTESTS")" ]
 	grep -q '^uvsim-run: done violations=0' "$log"
 	echo "none passes if its guest does not run"
-	boot_kvm_selftests kvm-selftests 120 run
+	boot_kvm_selftests kvm-selftests 1200 run
 }
 
 guests=$BUILD/guests

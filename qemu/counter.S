@@ -5,8 +5,7 @@
  * the next it may be one less where the PSW says that it has not been stored yet.
  *
  * At first the guest looks at what it can see of itself, and then each million it
- * executes STIDP, so that somebody outside can see it live. With a bzImage's magic at
- * a bzImage's address, so that seimg takes it for a kernel.
+ * executes STIDP, so that somebody outside can see it live.
  */
 #define FIRST	0x200000
 #define SECOND	0x300000
@@ -14,15 +13,7 @@
 #define PREFIX	0x600000
 
 	.section .text
-	.org	0x10000
-	.globl	_start
-_start:
-	basr	%r13,%r0
-	j	begin
-	.org	0x10008
-	.ascii	"S390EP"
-	.org	0x10020
-begin:
+#include "bzimage.h"
 	/* what should not be seen: problem state, a host's masks */
 	llilf	%r8,RESULT
 	epsw	%r3,%r4

@@ -19,15 +19,7 @@
 #define CALL	2
 
 	.section .text
-	.org	0x10000
-	.globl	_start
-_start:
-	basr	%r13,%r0
-	j	begin
-	.org	0x10008
-	.ascii	"S390EP"
-	.org	0x10020
-begin:
+#include "bzimage.h"
 	/* a lowcore for each; as systems do, so that what a VMM stores at 0 is nothing to them */
 	larl	%r1,new_psws
 	lghi	%r11,CPUS - 1

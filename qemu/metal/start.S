@@ -2,8 +2,7 @@
 /*
  * metal: the part that C cannot say. Entry, interruptions, and execute(), which runs
  * what a test wants to see with registers and PSW of its choice. Whatever ends that -
- * any interruption - is its result. With a bzImage's magic at a bzImage's address, so
- * that QEMU and seimg take it for a kernel.
+ * any interruption - is its result.
  */
 
 /* struct run */
@@ -19,15 +18,7 @@
 #define LC_PSW		0x2a0
 
 	.section .head, "ax"
-	.org	0x10000
-	.globl	_start
-_start:
-	basr	%r13,%r0
-	j	begin
-	.org	0x10008
-	.ascii	"S390EP"
-	.org	0x10020
-begin:
+#include "../bzimage.h"
 	jg	start
 	.org	0x10800		/* QEMU writes parameters below */
 start:

@@ -43,7 +43,7 @@ boot_reload() {
 	local refused='status=1 want="uvsim: Resource temporarily"'
 	local globals="cat /sys/kernel/debug/uvsim_test/globals"
 	QEMU_MIN=10 use_qemu
-	boot_once "$1" "$2" "-1 -t 3000 ${6:-}" /uvsim.ko="$3" /uvsim_test.ko="${3%.ko}_test.ko" \
+	boot_once "$1" "$2" "-1 -t $((3000 + 60 * $4)) ${6:-}" /uvsim.ko="$3" /uvsim_test.ko="${3%.ko}_test.ko" \
 		/bin/pvdump="$tools/pvdump" /bin/sh="$BUILD/guest/init" /guest_test="$5" \
 		/small.se="$images/small.se" /small.key="$images/small.key" <<-EOF
 		tmpfs /out size=64m
@@ -58,8 +58,8 @@ boot_reload() {
 		loop reload $4
 		$load
 		copy /small.key $debugfs/header_keys
-		test vm -- $vm
-		test guest -- /guest_test
+		test vm timeout=600 -- $vm
+		test guest timeout=600 -- /guest_test
 		rmmod kvm
 		rmmod uvsim
 		test globals-restored want="ok 3" not="not ok" -- $globals

@@ -46,7 +46,7 @@ export KIT REPEAT RELOADS KERNELS BENCH_KERNEL BENCH_QEMU_MIN QEMU_MIN QEMU_SUIT
 export NEWEST_QEMU_SUITES NEWEST_QEMU_PACKAGES OLDER
 unexport TREE
 
-.PHONY: help demo shell crash picture check hwkit mutants mutants-by-rule coverage stress fuzz kcov check-all bench bench-dump lint docs kernel patient series dist dev refresh apply update clean distclean
+.PHONY: help demo shell crash picture check hwkit mutants mutants-by-rule coverage stress fuzz kcov check-all bench bench-dump bench-guests lint docs kernel patient series dist dev refresh apply update clean distclean
 .NOTPARALLEL:
 
 help:
@@ -66,6 +66,7 @@ help:
 	@echo 'make fuzz              bad input for each reader of the tools; SECONDS=60 each'
 	@echo 'make bench             instructions of the dump calls, beside those of mainline'
 	@echo 'make bench-dump        instructions of whole dumps by pvdump, beside those of QEMU'
+	@echo 'make bench-guests      instructions of what guests do, beside those on QEMU without KVM'
 	@echo 'make lint              the tests of the series and the scripts alone'
 	@echo 'make kernel            build the patched kernel'
 	@echo 'make docs              build/docs-$(KERNEL): the documentation of the feature as HTML'
@@ -117,6 +118,9 @@ bench:
 
 bench-dump:
 	@scripts/bench-dump $(GUESTS)
+
+bench-guests:
+	@scripts/bench-guests
 
 lint:
 	@scripts/check lint

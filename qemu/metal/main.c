@@ -137,7 +137,7 @@ void say(const char *text)
 	}
 }
 
-static void say_number(u64 n, unsigned int base)
+void say_number(u64 n, unsigned int base)
 {
 	char digits[24], *p = digits + sizeof(digits);
 
@@ -197,6 +197,14 @@ void console_on(void)
 	service(0x00780005);
 }
 
+/* "bare", "cost": do these four letters begin the command line, or come after them? */
+static int is_asked_for(u32 word)
+{
+	const u8 *line = lowcore() + 0x10480;
+
+	return *(u32 *)line == word || *(u32 *)(line + 5) == word;
+}
+
 void metal_main(void);
 void metal_main(void)
 {
@@ -206,8 +214,12 @@ void metal_main(void)
 	set_lowcore(lowcore());
 	set_cr(0, CR0_AFP_VECTOR);
 	is_protected = facility(158);
-	is_bare = *(u32 *)(lowcore() + 0x10480) == 0x62617265;
+	is_bare = is_asked_for(0x62617265);
 	console_on();
+	if (is_asked_for(0x636f7374)) {
+		costs();
+		stop();
+	}
 	say("TAP version 13\n1..");
 	say_number(tests_end - tests_begin, 10);
 	say(is_bare ? "\n# the bare machine\n" : is_protected ? "\n# a protected guest\n" :

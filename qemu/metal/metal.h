@@ -89,6 +89,7 @@ extern const char *context;	/* of what is tested at the moment, for messages */
 void *copy(void *to, const void *from, u64 n);
 void fail(int line, const char *what, u64 got, u64 want);
 void say(const char *text);
+void say_number(u64 n, unsigned int base);
 void console_on(void);
 u8 *lowcore(void);
 void set_lowcore(u8 *lc);
@@ -117,6 +118,9 @@ void set_cr(unsigned int nr, u64 value);
 #define good(x, insn)		ends_well(x, insn, __LINE__)
 #define bad(x, insn, pic)	ends_with(x, insn, pic, __LINE__)
 
+
+/* cost.c */
+void costs(void);
 
 /* second.c */
 void second_stop(void);

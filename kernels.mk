@@ -178,8 +178,9 @@ AS_IS_XFAILS_mainline := $(filter-out $(outlives) dumping.refused_teardown%,$(AS
 	dumping.refused_teardown_ends_the_dump~dump_stor~violations
 # Not memop, tprot and keyop, which want storage keys; debug_test, PER; cmma_test, CMMA;
 # ucontrol_test, a kernel that has it; cpumodel_subfuncs_test, instructions that TCG has not.
-# set_memory_region_test, shared_zeropage_test and irq_routing run no guest on s390. The
-# others have not come to their end in a minute, and nobody has waited longer.
+# set_memory_region_test, shared_zeropage_test and irq_routing run no guest on s390.
+# mmu_stress_test ends with EINVAL, why is not known. memslot_perf_test and vm_types_test
+# were not tried; the others have not come to their end in a minute.
 KVM_SELFTESTS_mainline := sync_regs_test resets user_operexec guest_print_test \
 	pre_fault_memory_test
 GUEST_KERNEL_mainline := 5.10

@@ -327,8 +327,10 @@ static void store_status(const struct uvsim_cpu_regs *regs, u8 *to)
  */
 u32 uvsim_order_cpu(u64 conf_handle, u16 num, u8 order, bool there, u32 prefix, u8 *to)
 {
-	struct uvsim_cpu *cpu = uvsim_find_cpu_num(conf_handle, num);
+	struct uvsim_cpu *cpu;
 
+	lockdep_assert_held(&uvsim_lock);
+	cpu = uvsim_find_cpu_num(conf_handle, num);
 	if (!cpu)
 		return UVSIM_NO_CPU;
 	if (!there)

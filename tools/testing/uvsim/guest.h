@@ -6,8 +6,8 @@
  * registers, prefix and lowcore of its own: a world. world.S changes worlds;
  * run.c says when, and what SIE tells the host; vm.c knows which VMs there are;
  * storage.c and shadow.c are about guest memory and its translation, emulate.c
- * about instructions, deliver.c about interruptions, pvguest.c about what is
- * different in a protected VM. Nobody else includes this.
+ * about instructions, deliver.c about interruptions, pvguest.c and
+ * pvpage.c about what is different in a protected VM. Nobody else includes this.
  */
 #ifndef UVSIM_GUEST_H
 #define UVSIM_GUEST_H
@@ -323,13 +323,16 @@ int uvsim_deliver_ext(struct gcpu *g, u16 code, u16 cpu, u32 parm);
 bool uvsim_psw_valid(u64 mask, u64 addr);
 
 /* pvguest.c */
-int uvsim_pv_page(struct gcpu *g, struct gpage *page, u64 abs, u64 host);
 int uvsim_pv_enter(struct gcpu *g);
 int uvsim_pv_instruction(struct gcpu *g, u16 *insn);
 void uvsim_pv_irq_enabled(struct gcpu *g);
 void uvsim_pv_show_psw(struct gcpu *g);
+
+/* pvpage.c */
+int uvsim_pv_page(struct gcpu *g, struct gpage *page, u64 abs, u64 host);
+void uvsim_pv_flush(struct uvsim_conf *conf, struct gpage *page, struct page_meta *meta);
+void uvsim_pv_drop(struct gpage *page);
 void uvsim_pv_before_page_op(u64 handle);		/* no lock */
-void uvsim_pv_drop(struct gvm *vm, struct gpage *page);
 
 /* trap.c: of the host that is about to enter SIE */
 struct gmap *uvsim_host_gmap(struct pt_regs *regs, u64 *asce);

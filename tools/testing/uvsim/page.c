@@ -234,7 +234,17 @@ u32 uvsim_find_page(struct uvsim_conf *conf, u64 gaddr, struct page_meta **page,
 	return RC_OK;
 }
 
-static int crypt_page(const struct uvsim_conf *conf, u64 component, u64 addr, bool encrypt)
+/**
+ * uvsim_crypt_page() - encrypt or decrypt a page in place
+ * @conf: the configuration, its key and nonce are used
+ * @component: what makes the tweak unique
+ * @addr: kernel address of the page
+ * @encrypt: or decrypt
+ *
+ * Context: uvsim_lock is held
+ * Return: 0, or an error of the cipher.
+ */
+int uvsim_crypt_page(const struct uvsim_conf *conf, u64 component, u64 addr, bool encrypt)
 {
 	u64 nonce0;
 
@@ -256,7 +266,7 @@ u32 uvsim_secure_page(struct uvsim_conf *conf, struct page_meta *page, u64 abs, 
 {
 	u64 component = ++conf->last_component;
 
-	if (crypt_page(conf, component, addr, true))
+	if (uvsim_crypt_page(conf, component, addr, true))
 		return RC_INV_STATE;
 	if (uvsim_page_state(page) == STATE_ZERO)
 		conf->used_pages++;
@@ -314,7 +324,7 @@ u32 uvsim_import_page(struct uvsim_conf *conf, u64 gaddr)
 	case STATE_EXPORTED:
 		if (uvsim_page_digest(addr) != page->digest)
 			return RC_PAGE_INTEGRITY;
-		if (crypt_page(conf, page->component, addr, false))
+		if (uvsim_crypt_page(conf, page->component, addr, false))
 			return RC_INV_STATE;
 		return uvsim_secure_page(conf, page, abs, addr);
 	default:
@@ -342,7 +352,7 @@ u32 uvsim_share_page(struct uvsim_conf *conf, u64 gaddr)
 		rc = uvsim_find_page(conf, gaddr, &page, &abs, &addr);
 	if (rc != RC_OK || uvsim_page_state(page) == STATE_SHARED)
 		return rc;
-	if (crypt_page(conf, page->component, addr, false))
+	if (uvsim_crypt_page(conf, page->component, addr, false))
 		return RC_INV_STATE;
 	page->component = 0;
 	page->digest = 0;
@@ -426,7 +436,7 @@ bool uvsim_store_secret(struct uvsim_conf *conf, u64 gaddr, u64 value)
 	if (uvsim_import_page(conf, page_addr) != RC_OK ||
 	    uvsim_find_page(conf, page_addr, &page, &abs, &addr) != RC_OK)
 		return false;
-	if (state != STATE_SHARED && crypt_page(conf, page->component, addr, false))
+	if (state != STATE_SHARED && uvsim_crypt_page(conf, page->component, addr, false))
 		return false;
 	*(u64 *)(addr + (gaddr & ~PAGE_MASK)) = value;
 	if (state == STATE_SHARED)

@@ -2,14 +2,11 @@
 /*
  * uvsim: what is different while a protected guest runs
  *
- * Its pages. The host has them encrypted; the guest gets a copy in clear in a page
- * of ours, which goes back encrypted with a fresh component when the host exports
- * the page, and when a dump begins.
- *
- * Its instructions. The host sees what format 4 of the state description shows:
- * the registers that it needs, operands in the SIDA; what is not an instruction
+ * Its instructions: the host sees what format 4 of the state description shows, that
+ * is the registers that it needs, and operands in the SIDA; what is not an instruction
  * for the host the Ultravisor does itself. A CPU that comes back to SIE gets the
- * results from there, and the one interruption that the host may have for it.
+ * results from there, and the one interruption that the host may have for it. Its
+ * pages are in pvpage.c.
  *
  * vm->lock is held unless it says otherwise; uvsim_lock is taken inside of it.
  */
@@ -23,221 +20,6 @@
 #define UVC_GUEST_SHARE		0x1000
 #define UVC_GUEST_UNSHARE	0x1001
 #define UVC_GUEST_UNSHARE_ALL	0x1002
-
-static int crypt(const struct uvsim_conf *conf, u64 component, void *page, bool encrypt)
-{
-	u64 nonce0;
-
-	memcpy(&nonce0, conf->nonce, 8);
-	return uvsim_xts_page((u64)page, conf->xts_key, nonce0, component, encrypt);
-}
-
-/* ---- pages ---- */
-
-/* No trace of a page in clear is left in memory that the host gets */
-static void free_plain(struct gpage *page)
-{
-	if (!page->plain)
-		return;
-	memzero_explicit(page->plain, PAGE_SIZE);
-	free_page((unsigned long)page->plain);
-	page->plain = NULL;
-}
-
-static int not_secure(struct gcpu *g, u64 abs)
-{
-	g->fault = abs;
-	g->fault_code = 0x3e;
-	return G_HOST;
-}
-
-static int clear_page_of(struct gcpu *g, struct gpage *page, struct page_meta *meta,
-			 const void *host)
-{
-	page->plain = (u8 *)__get_free_page(GFP_ATOMIC | __GFP_NOWARN);
-	if (!page->plain)
-		return G_AGAIN;
-	memcpy(page->plain, host, PAGE_SIZE);
-	if (crypt(g->conf, meta->component, page->plain, false)) {
-		free_plain(page);
-		return G_AGAIN;
-	}
-	uvsim_count(STAT_PV_PAGE);
-	return 0;
-}
-
-/**
- * uvsim_pv_page() - what the guest gets to see of a page of the host
- * @g: guest CPU
- * @page: has the host's address; that is replaced unless the page is shared
- * @abs: guest absolute address
- * @host: kernel address of the host's page
- *
- * Return: 0, G_HOST with the fault that makes the host import the page, G_AGAIN.
- */
-int uvsim_pv_page(struct gcpu *g, struct gpage *page, u64 abs, u64 host)
-{
-	struct page_meta *meta;
-	u64 phys, addr;
-	int rc = 0;
-	u32 ret;
-
-	spin_lock(&uvsim_lock);
-	ret = uvsim_find_page(g->conf, abs, &meta, &phys, &addr);
-	if (ret != RC_OK) {
-		rc = ret == RC_NOT_MAPPED ? G_AGAIN : not_secure(g, abs);
-	} else if (addr != host) {
-		rc = G_AGAIN;
-	} else if (!(meta->place & PAGE_MASK)) {
-		rc = not_secure(g, abs);
-	} else if (uvsim_page_state(meta) == STATE_SECURE) {
-		if (!page->plain)
-			rc = clear_page_of(g, page, meta, (void *)addr);
-		page->host = (u64)page->plain | (page->host & ~PAGE_MASK);
-	} else if (uvsim_page_state(meta) == STATE_SHARED) {
-		free_plain(page);
-	} else {
-		rc = not_secure(g, abs);
-	}
-	spin_unlock(&uvsim_lock);
-	return rc;
-}
-
-/* The host's page as the guest has it now, encrypted. With both locks. */
-static void flush(struct uvsim_conf *conf, struct gpage *page, struct page_meta *meta)
-{
-	u64 phys = meta->place & PAGE_MASK, addr;
-
-	uvsim_shadow_unmap(page);
-	if (page->plain && page->host & GPAGE_DIRTY && uvsim_page_state(meta) == STATE_SECURE &&
-	    phys) {
-		addr = uvsim_abs_to_virt(phys, PAGE_SIZE);
-		if (addr) {
-			memcpy((void *)addr, page->plain, PAGE_SIZE);
-			uvsim_secure_page(conf, meta, phys, addr);
-			uvsim_count(STAT_PV_FLUSH);
-		}
-	}
-	page->host = 0;
-}
-
-void uvsim_pv_drop(struct gvm *vm, struct gpage *page)
-{
-	page->host = 0;
-	free_plain(page);
-}
-
-/* What is going to happen to one page, or to all of them */
-struct going {
-	u64 handle, paddr, gaddr;
-	bool keep;		/* the host gets what the guest has */
-};
-
-static void page_goes(struct gvm *vm, void *arg)
-{
-	struct gchunk *c = uvsim_vm_chunk(vm, ((struct going *)arg)->gaddr);
-	struct going *going = arg;
-	struct uvsim_conf *conf;
-	struct page_meta *meta;
-	struct gpage *page;
-	unsigned long flags;
-	u64 gaddr;
-
-	if (!c)
-		return;
-	page = &c->page[going->gaddr >> PAGE_SHIFT & 0xff];
-	spin_lock_irqsave(&uvsim_lock, flags);
-	meta = uvsim_placed_page(going->paddr, &conf, &gaddr);
-	if (meta && conf->handle == going->handle && gaddr == going->gaddr && going->keep)
-		flush(conf, page, meta);
-	spin_unlock_irqrestore(&uvsim_lock, flags);
-	uvsim_shadow_unmap(page);
-	uvsim_pv_drop(vm, page);
-}
-
-/* The host is about to export or destroy the page at an absolute address */
-static void before_page_goes(u64 paddr, bool export)
-{
-	struct going going = { .paddr = paddr, .keep = export };
-	struct uvsim_conf *conf;
-	unsigned long flags;
-
-	spin_lock_irqsave(&uvsim_lock, flags);
-	if (uvsim_placed_page(paddr, &conf, &going.gaddr))
-		going.handle = conf->handle;
-	spin_unlock_irqrestore(&uvsim_lock, flags);
-	if (going.handle)
-		uvsim_call_vm(going.handle, page_goes, &going);
-}
-
-static void all_pages_go(struct gvm *vm, void *arg)
-{
-	struct going *going = arg;
-	struct uvsim_conf *conf;
-	struct gchunk *c;
-	unsigned long flags, chunk;
-	unsigned int i;
-	u64 first;
-
-	xa_for_each(&vm->chunks, chunk, c) {
-		first = (u64)chunk << 8;
-		for (i = 0; i < ARRAY_SIZE(c->page); i++) {
-			if (!c->page[i].plain && !c->page[i].host)
-				continue;
-			spin_lock_irqsave(&uvsim_lock, flags);
-			conf = uvsim_find_conf(going->handle);
-			if (going->keep && conf && first + i < conf->len >> PAGE_SHIFT)
-				flush(conf, &c->page[i], &conf->pages[first + i]);
-			spin_unlock_irqrestore(&uvsim_lock, flags);
-			uvsim_shadow_unmap(&c->page[i]);
-			c->page[i].host = 0;
-			if (!going->keep)
-				free_plain(&c->page[i]);
-		}
-	}
-}
-
-/* All pages of a configuration: as the guest has them, or gone */
-static void before_all_pages(u64 handle, bool keep)
-{
-	struct going going = { .handle = handle, .keep = keep };
-
-	if (handle)
-		uvsim_call_vm(handle, all_pages_go, &going);
-}
-
-/**
- * uvsim_pv_before_uvc() - an Ultravisor call of the host is going to be executed
- * @cmd: command
- * @block: the host's control block, its header and the parameters are readable
- *
- * Context: no lock. The call may fail for a reason of its own.
- */
-void uvsim_pv_before_uvc(u16 cmd, const void *block)
-{
-	const struct uvsim_cb_nodata *cb = block;
-
-	switch (cmd) {
-	case 0x0201:
-	case 0x0202:
-		before_page_goes(((const struct uvsim_cb_hpage *)block)->paddr, cmd == 0x0201);
-		break;
-	case 0x0340:
-	case 0x0400:
-		before_all_pages(cb->handle, true);
-		break;
-	case 0x0101:
-	case 0x0102:
-		before_all_pages(cb->handle, false);
-		break;
-	}
-}
-
-/* Before somebody else works on a page, by debugfs; no lock */
-void uvsim_pv_before_page_op(u64 handle)
-{
-	before_all_pages(handle, true);
-}
 
 /* ---- what the host sees ---- */
 
@@ -471,8 +253,8 @@ static int guest_uvc(struct gcpu *g, u16 *insn)
 		c = uvsim_vm_chunk(g->vm, abs);
 		spin_lock(&uvsim_lock);
 		meta = &g->conf->pages[abs >> PAGE_SHIFT];
-		flush(g->conf, &c->page[abs >> PAGE_SHIFT & 0xff], meta);
-		free_plain(&c->page[abs >> PAGE_SHIFT & 0xff]);
+		uvsim_pv_flush(g->conf, &c->page[abs >> PAGE_SHIFT & 0xff], meta);
+		uvsim_pv_drop(&c->page[abs >> PAGE_SHIFT & 0xff]);
 		if (block.header.cmd == UVC_GUEST_SHARE)
 			ret = uvsim_share_page(g->conf, abs);
 		else

@@ -125,7 +125,7 @@ void uvsim_vm_drop_pages(struct gvm *vm)
 	list_for_each_entry_safe(c, next, &vm->chunk_list, list) {
 		for (i = 0; i < ARRAY_SIZE(c->page); i++) {
 			page_unmap(vm, &c->page[i]);
-			uvsim_pv_drop(vm, &c->page[i]);
+			uvsim_pv_drop(&c->page[i]);
 		}
 		list_del(&c->list);
 		kfree(c);

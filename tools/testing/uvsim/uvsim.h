@@ -270,6 +270,7 @@ u32 uvsim_walk(const struct uvsim_conf *conf, u64 gaddr, u64 *abs);
 bool uvsim_is_mapped(const struct uvsim_conf *conf, const struct page_meta *page);
 u32 uvsim_find_page(struct uvsim_conf *conf, u64 gaddr, struct page_meta **page,
 		    u64 *abs, u64 *addr);
+int uvsim_crypt_page(const struct uvsim_conf *conf, u64 component, u64 addr, bool encrypt);
 u32 uvsim_secure_page(struct uvsim_conf *conf, struct page_meta *page, u64 abs, u64 addr);
 void uvsim_destroy_page(struct uvsim_conf *conf, struct page_meta *page, u64 addr);
 u32 uvsim_import_page(struct uvsim_conf *conf, u64 gaddr);
@@ -330,7 +331,7 @@ void uvsim_script_plain(struct uvsim_sd *sd, unsigned long *gprs);
 void uvsim_script_protected(struct uvsim_sd *sd, struct uvsim_conf *conf,
 			    struct uvsim_cpu *cpu);
 
-/* run.c, vm.c, pvguest.c: guests that run; no lock */
+/* run.c, vm.c, pvpage.c: guests that run; no lock */
 void uvsim_run(struct pt_regs *regs, struct kvm_s390_sie_block *sie, u64 cpu_handle);
 bool uvsim_conf_runs(u64 conf_handle);
 void uvsim_pv_before_uvc(u16 cmd, const void *block);

@@ -60,7 +60,8 @@ guests_crowd() {
 			crowd_did "$name.$i"
 		done
 		for ((i = 0; i < 8; i++)); do
-			[ "${worked[i]}" -gt 0 ] && [ "${worked[i + 8]}" -gt "${worked[i]}" ]
+			[ "${worked[i]}" -gt 0 ]
+			[ "${worked[i + 8]}" -gt "${worked[i]}" ]
 		done
 	done
 	rm -f share/*.[12] protected.[12].elf
@@ -125,7 +126,8 @@ guests_squeezed() {
 	# what went to swap was wanted again
 	mapfile -t faults < <(sed -nE 's/.* are in swap, ([0-9]+) pages .*/\1/p' "$BUILD/boot/$1/log")
 	grep -o 'squeezed: .*' "$BUILD/boot/$1/log"
-	[ ${#faults[@]} -eq 3 ] && [ $((faults[2] - faults[0])) -gt 100 ]
+	[ ${#faults[@]} -eq 3 ]
+	[ $((faults[2] - faults[0])) -gt 100 ]
 	opens "$1" "$(read_journal journal)"
 	seals_right journal "share/$1.console"
 	grep -aq "secret=$secret" dump.elf

@@ -21,8 +21,9 @@ metal_passed() {
 	grep -axq "# $2" "$1"
 	grep -axq '# metal: 0 failed' "$1"
 	tests=$(sed -n 's/^1\.\.//p' "$1")
-	[ "$tests" -gt 40 ] && [ "$(grep -ac '^ok ' "$1")" -eq "$tests" ]
-	! grep -aq '^not ok' "$1"
+	[ "$tests" -gt 40 ]
+	[ "$(grep -ac '^ok ' "$1")" -eq "$tests" ]
+	[ "$(grep -ac '^not ok' "$1")" -eq 0 ]
 	echo "$2: $tests tests"
 }
 

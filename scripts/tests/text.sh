@@ -82,6 +82,21 @@ lint_functions_once() {
 	[ ! -s "$lint/functions.twice" ]
 }
 
+# set -e does not see that "! COMMAND" fails, nor the first of "[ A ] && [ B ]", unless
+# that is the last thing in a function or a script.
+lint_conditions() {
+	cd "$TOP"
+	grep -lE '^#!/bin/(ba)?sh|^# shellcheck shell' -r scripts hwkit qemu .ci tools/kvm/pvdump tools/testing |
+		xargs awk '
+			FNR == 1 { was = "" }
+			was != "" && $1 != "}" && $1 != "exit" && $1 != "result" { print was; bad = 1 }
+			{ was = "" }
+			/^[[:space:]]*(! |\[ .*\] && \[ )/ && !/\|\|/ && !/then$/ && !/\\$/ {
+				was = FILENAME ":" FNR ": " $0
+			}
+			END { exit bad }'
+}
+
 lint_docs() {
 	{ cat "$series"/*.patch "$TOP/scripts/docs"; sphinx-build --version; } |
 		cached docs "$TOP/scripts/docs" "$lint/docs"

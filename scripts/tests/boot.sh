@@ -4,6 +4,9 @@
 # Sourced by scripts/check: boots of the kernel under test, and the test of who
 # judges them.
 
+# what the debug kernel is to watch, besides what it always does
+watch_append="debug_pagealloc=on slub_debug=FZPU;FZPUA,kmalloc-4k"
+
 # boot NAME O "RUN OPTIONS" [GUESTPATH=FILE...] <STEPS; $append: kernel parameters,
 # $xfails have to fail
 boot() {

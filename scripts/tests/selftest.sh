@@ -31,7 +31,7 @@ boot_debug() { # BOOT-FUNCTION NAME GREP-OPTION...: which programs
 	SKIPS=${SKIPS/big.at_most_four_calls_in_a_row_with_the_lock}
 	SKIPS+=" dumping.memory_of_each_command_is_given_back"
 	SKIPS+=" dumping.memory_of_undelivered_data_is_given_back"
-	append="debug_pagealloc=on slub_debug=FZPU;FZPUA,kmalloc-4k" \
+	append=$watch_append \
 		"$1" "$2" "$debug" "-t 1500 -m 2G -D" /uvsim.ko="$debug_module" \
 		"${debug_test[@]}" <<-EOF
 		swap /dev/ram0
@@ -43,7 +43,7 @@ boot_debug() { # BOOT-FUNCTION NAME GREP-OPTION...: which programs
 # watched FUNCTION...: a test of guests, on the kernel that watches
 watched() {
 	local patched=$debug module=$debug_module watch=-D
-	append="debug_pagealloc=on slub_debug=FZPU;FZPUA,kmalloc-4k" "$@"
+	append=$watch_append "$@"
 }
 
 in_watched() { watched in_machines; }

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "pid1.h"
 
 /* In the memory of the crash kernel, the kernel is at 0 */
 #define INITRD_AT	(8UL << 20)
@@ -249,13 +250,7 @@ int main(void)
 	char secret[65] = "", line[128], cmdline[4096] = "";
 	int fd, seconds;
 
-	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
-	fd = open("/dev/console", O_RDWR);
-	dup2(fd, 0);
-	dup2(fd, 1);
-	dup2(fd, 2);
-	mkdir("/proc", 0755);
-	mount("proc", "/proc", "proc", 0, NULL);
+	begin();
 	if (read(open_file("/proc/cmdline", O_RDONLY), cmdline, sizeof(cmdline) - 1) < 0)
 		give_up("/proc/cmdline");
 	if (strstr(cmdline, " crashed")) {

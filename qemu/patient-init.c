@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
+#include "pid1.h"
 
 /* Off means no crash, which is what the demo takes for a failure */
 static void __attribute__((noreturn)) give_up(const char *what)
@@ -117,13 +118,7 @@ int main(void)
 	char secret[65], line[128], cmdline[4096];
 	int fd;
 
-	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
-	fd = open("/dev/console", O_RDWR);
-	dup2(fd, 0);
-	dup2(fd, 1);
-	dup2(fd, 2);
-	mkdir("/proc", 0755);
-	mount("proc", "/proc", "proc", 0, NULL);
+	begin();
 	read_file("/proc/cmdline", cmdline, sizeof(cmdline));
 	read_file("/secret", secret, sizeof(secret));
 	/* for debugging only, which the console is not */

@@ -95,6 +95,21 @@ guest_kernel() {
 	make -s --no-print-directory -C "$TOP" KERNEL="${KERNELS%% *}" KERNEL_SRC="$src" patient
 }
 
+# begin_linux NAME INIT: a place, $guests, for a Linux of that kernel whose PID 1 is that
+# program, with a secret and a ledger (qemu/patient-mod.c); the caller makes its ramdisk
+begin_linux() {
+	. "$TOP/scripts/story.sh"
+	patient=$(guest_kernel)
+	guests=$BUILD/$1
+	rm -rf "$guests"
+	mkdir -p "$guests/share"
+	cd "$guests"
+	make_secret
+	build_ledger "$1"
+	"$CROSS-gcc" -O2 -Wall -Wextra -Werror -static -o init "$TOP/qemu/$2"
+	cck=$images/cck.bin
+}
+
 # INPUTS of tests with it
 in_guests() {
 	local linux

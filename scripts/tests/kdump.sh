@@ -9,15 +9,7 @@ kdump_mib=96 kdump_size=24
 # make_kdump NAME: the Linux, and an image of it
 make_kdump() {
 	local cmdline="console=ttyS0 swiotlb=64 oops=panic crashkernel=${kdump_size}M"
-	. "$TOP/scripts/story.sh"
-	patient=$(guest_kernel)
-	guests=$BUILD/$1
-	rm -rf "$guests"
-	mkdir -p "$guests/share"
-	cd "$guests"
-	make_secret
-	build_ledger "$1"
-	"$CROSS-gcc" -O2 -Wall -Wextra -Werror -static -o init "$TOP/qemu/kdump-init.c"
+	begin_linux "$1" kdump-init.c
 	printf %s "$secret" >secret
 	cp "$patient/arch/s390/boot/bzImage" linux
 	printf '%s\n' "dir /dev 755 0 0" "nod /dev/console 600 0 0 c 5 1" "dir /proc 755 0 0" \
@@ -32,7 +24,6 @@ make_kdump() {
 	"$patient/usr/gen_init_cpio" initrd.spec >initrd
 	make_image kdump --allow-dump --kernel linux --ramdisk initrd --cmdline "$cmdline"
 	kdump_plain="-machine s390-ccw-virtio -kernel /linux -initrd /initrd -append '$cmdline'"
-	cck=$images/cck.bin
 }
 
 # crash_kernel_right NAME: what it has found in /proc/vmcore; $number and $seal are the last

@@ -11,15 +11,7 @@ motion_works="$motion_cpus of $motion_cpus CPUs have worked"
 # make_motion NAME [PARAMETER]: the Linux, one that may be dumped and one that may not
 make_motion() {
 	local build
-	. "$TOP/scripts/story.sh"
-	patient=$(guest_kernel)
-	guests=$BUILD/$1
-	rm -rf "$guests"
-	mkdir -p "$guests/share"
-	cd "$guests"
-	make_secret
-	build_ledger "$1"
-	"$CROSS-gcc" -O2 -Wall -Wextra -Werror -static -o init "$TOP/qemu/busy-init.c"
+	begin_linux "$1" busy-init.c
 	printf '%s\n' "dir /dev 755 0 0" "nod /dev/console 600 0 0 c 5 1" "dir /proc 755 0 0" \
 		"file /init init 755 0 0" \
 		"file /patient-mod.ko $BUILD/guest/$1/patient-mod.ko 644 0 0" >initrd.spec
@@ -29,7 +21,6 @@ make_motion() {
 	make_image motion "${build[@]}" --allow-dump
 	make_image forbidden "${build[@]}"
 	ln -s "$patient/vmlinux" vmlinux
-	cck=$images/cck.bin
 	# libpvdump, for QEMU to have in it
 	"$CROSS-gcc" -O2 -Wall -Wextra -Werror -shared -fPIC -I"$TOP/tools/kvm/pvdump" \
 		-o pvdump-in-vmm.so "$TOP/qemu/pvdump-in-vmm.c" "$tools/lib/libpvdump.a" -lpthread

@@ -86,6 +86,7 @@ lint_functions_once() {
 # that is the last thing in a function or a script.
 lint_conditions() {
 	cd "$TOP"
+	# shellcheck disable=SC2016  # awk's variables
 	grep -lE '^#!/bin/(ba)?sh|^# shellcheck shell' -r scripts hwkit qemu .ci tools/kvm/pvdump tools/testing |
 		xargs awk '
 			FNR == 1 { was = "" }

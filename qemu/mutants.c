@@ -7,7 +7,7 @@
  *
  * For each number in the file LIST it loads the module with mutant=NUMBER and runs the
  * programs until a test fails. If none does, the program LAST has to skip all of its
- * tests when there is no Ultravisor, for which the simulator is unloaded. Prints a line
+ * tests when the simulator is loaded as one without an Ultravisor. Prints a line
  * when a mutant and each program begins, and what became of it:
  *
  *	mutant N begins
@@ -267,16 +267,23 @@ static enum outcome run(const char *program, int want)
 	return outcome;
 }
 
+/* The simulator stays as long as there is KVM */
+static void load_both(const char *uvsim_param, const char *module, const char *param)
+{
+	if (!no_objects() || !unload("kvm") || !unload("uvsim"))
+		give_up("cannot unload the simulator");
+	if (!load("/uvsim.ko", uvsim_param) || !load(module, param))
+		give_up("cannot load the simulator");
+}
+
 /* Where there is no Ultravisor */
-static enum outcome run_without_uv(const char *program)
+static enum outcome run_without_uv(const char *program, const char *module, const char *param)
 {
 	enum outcome outcome;
 
-	if (!no_objects() || !unload("uvsim"))
-		give_up("cannot unload the simulator");
+	load_both("uv=0", module, param);
 	outcome = run(program, KSFT_SKIP);
-	if (!load("/uvsim.ko", ""))
-		give_up("cannot load the simulator");
+	load_both("", module, param);
 	return outcome;
 }
 
@@ -321,7 +328,7 @@ static void try(int n, const char *module, const char *last, char **programs)
 	if (!*programs && !slow_in) {
 		name = "without-uv";
 		printf("mutant %d in %s\n", n, name);
-		outcome = run_without_uv(last);
+		outcome = run_without_uv(last, module, param);
 	}
 	if (outcome == STUCK_IN_IT) {
 		printf("mutant %d stuck %s %s\n", n, name, running);

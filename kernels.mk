@@ -187,8 +187,8 @@ KVM_SELFTESTS_mainline := sync_regs_test resets user_operexec guest_print_test \
 GUEST_KERNEL_mainline := 5.10
 UNSET_mainline := CONFIG_PROC_SYSCTL
 # KVM selftests that the test kselftest leaves out: the guests of nearly all would have to
-# run, which takes sie=run (see KVM_SELFTESTS), and nobody has tried the last three. Where
-# this is empty there is no such test.
+# run, which takes sie=run (see KVM_SELFTESTS), vm_types_test skips, and nobody has tried
+# cpumodel_subfuncs_test and irq_routing in it. Where this is empty there is no such test.
 KSELFTEST_SKIPS_mainline := demand_paging_test dirty_log_test guest_print_test irqfd_test \
 	kvm_page_table_test set_memory_region_test memslot_modification_stress_test \
 	memslot_perf_test memop resets sync_regs_test tprot cmma_test debug_test \

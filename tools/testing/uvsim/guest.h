@@ -88,6 +88,7 @@ struct spt {
 	u32 gfn[256];
 	struct hlist_node hash;	/* by gpto */
 	struct list_head list;	/* of the space */
+	struct space *space;
 	u64 gpto;		/* guest page table, ~0: none */
 	u64 va;
 };
@@ -107,7 +108,7 @@ struct space {
 	u64 *root;
 	u64 host_asce;
 	int type;		/* of the root: 0 segment table ... 3 region first */
-	int users;		/* worlds */
+	unsigned int users;	/* worlds, one that has it twice counts twice */
 	bool dead;
 };
 
@@ -296,6 +297,7 @@ static inline int uvsim_g_write(struct gcpu *g, u64 va, void *buf, unsigned int 
 
 /* shadow.c; with vm->lock */
 struct space *uvsim_space_get(struct gvm *vm, u64 asce, u32 prefix, bool problem);
+unsigned int uvsim_world_uses(const struct space *s);
 void uvsim_space_put(struct gvm *vm, struct space *s);
 void uvsim_spaces_drop(struct gvm *vm, u64 asce);
 void uvsim_spaces_drop_all(struct gvm *vm);

@@ -78,6 +78,15 @@ bool uvsim_conf_runs(u64 conf_handle)
 	return false;
 }
 
+/* How often does the world of this CPU have that space? */
+unsigned int uvsim_world_uses(const struct space *s)
+{
+	const struct world *w = worlds[smp_processor_id()];
+
+	lockdep_assert_preemption_disabled();
+	return w ? (w->primary == s) + (w->secondary == s) : 0;
+}
+
 /* Control registers and PSW of the world from those of the guest */
 static int load_world(struct world *w, long *next)
 {

@@ -5,7 +5,7 @@
  * One set per guest address space, prefix and state - problem or supervisor -, for
  * real addresses as well. They start empty; each fault of the guest fills in one page,
  * if the guest's own tables have it. Entries go when the guest purges its TLB of them,
- * and when the host takes the page. The CPU forgets an entry by IPTE, on all CPUs; a
+ * and when the host takes the page. CPUs that use the space forget an entry by IPTE; a
  * space that another CPU may be using is emptied at its root first.
  *
  * EPSW and STFLE are not privileged, and would tell the guest's kernel about the
@@ -19,6 +19,7 @@
  */
 #include <linux/mm.h>
 #include <linux/pgtable.h>
+#include <asm/facility.h>
 #include <asm/tlbflush.h>
 #include "guest.h"
 
@@ -34,11 +35,37 @@ static struct spt *node_spt(struct hlist_node *node)
 	return (struct spt *)((u64)node & ~(2 * PAGE_SIZE - 1));
 }
 
+/*
+ * Which CPUs may know something of this space that is not so any more? Whoever does not
+ * use it purges its TLB before it does: world.S. To tell all CPUs is worth a look, as TCG
+ * stops them for that, while we have vm->lock.
+ */
+enum tlbs { TLB_NONE, TLB_OWN, TLB_ALL };
+
+static enum tlbs space_tlbs(const struct space *s)
+{
+	if (!s->users)
+		return TLB_NONE;
+	return test_facility(51) && s->users == uvsim_world_uses(s) ? TLB_OWN : TLB_ALL;
+}
+
 static void spt_clear(struct spt *pt, unsigned int i)
 {
+	u64 va = pt->va + i * PAGE_SIZE;
+	pte_t *ptep = (pte_t *)&pt->pte[i];
+
 	if (pt->pte[i] == _PAGE_INVALID)
 		return;
-	__ptep_ipte(pt->va + i * PAGE_SIZE, (pte_t *)&pt->pte[i], 0, 0, IPTE_GLOBAL);
+	switch (space_tlbs(pt->space)) {
+	case TLB_ALL:
+		__ptep_ipte(va, ptep, 0, 0, IPTE_GLOBAL);
+		break;
+	case TLB_OWN:
+		__ptep_ipte(va, ptep, 0, 0, IPTE_LOCAL);
+		break;
+	case TLB_NONE:
+		break;
+	}
 	pt->pte[i] = _PAGE_INVALID;
 	hlist_del_init(&pt->node[i]);
 }
@@ -99,6 +126,7 @@ static struct spt *alloc_spt(struct space *s, u64 va)
 	for (i = 0; i < 256; i++)
 		pt->pte[i] = _PAGE_INVALID;
 	pt->va = va & ~(SZ_1M - 1UL);
+	pt->space = s;
 	pt->gpto = ~0UL;
 	list_add(&pt->list, &s->spts);
 	return pt;
@@ -127,9 +155,16 @@ static void space_kill(struct gvm *vm, struct space *s)
 
 	for (i = 0; i < 2048; i++)
 		s->root[i] = 0x20 | s->type << 2;
-	/* whoever does not use it purges its TLB before it does: world.S */
-	if (s->users)
+	switch (space_tlbs(s)) {
+	case TLB_ALL:
 		__tlb_flush_global();
+		break;
+	case TLB_OWN:
+		__tlb_flush_local();
+		break;
+	case TLB_NONE:
+		break;
+	}
 	list_for_each_entry(pt, &s->spts, list) {
 		for (i = 0; i < 256; i++)
 			hlist_del_init(&pt->node[i]);

@@ -21,8 +21,10 @@ UNSET_5.10 :=
 
 # The kernel's own KVM selftests that execute guests, and can pass on uvsim.
 KVM_SELFTESTS_5.10 := sync_regs_test memop resets
-# The same, a gigabyte for each
-KVM_SELFTESTS_BIG_5.10 := demand_paging_test dirty_log_test
+# The same, a gigabyte for each. Not dirty_log_test: its guest has to have touched all of
+# that when the log is read for the second time, or pages that are dirty with their segment
+# have no number in them yet: on a slow machine it fails.
+KVM_SELFTESTS_BIG_5.10 := demand_paging_test
 
 # The other kernel that runs on this one, in make check-all.
 GUEST_KERNEL_5.10 := mainline

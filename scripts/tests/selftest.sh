@@ -32,7 +32,7 @@ boot_debug() { # BOOT-FUNCTION NAME GREP-OPTION...: which programs
 	SKIPS+=" dumping.memory_of_each_command_is_given_back"
 	SKIPS+=" dumping.memory_of_undelivered_data_is_given_back"
 	append=$watch_append \
-		"$1" "$2" "$debug" "-t 1500 -m 2G -D" /uvsim.ko="$debug_module" \
+		"$1" "$2" "$debug" "-t 3000 -m 2G -D" /uvsim.ko="$debug_module" \
 		"${debug_test[@]}" <<-EOF
 		swap /dev/ram0
 		$load

@@ -98,6 +98,21 @@ lint_conditions() {
 			END { exit bad }'
 }
 
+# A function of the simulator that says "uvsim_lock is held" asserts it.
+lint_locks() {
+	cd "$TOP/tools/testing/uvsim"
+	awk '
+		/^\/\*\*/ { said = 0 }
+		/^ \* Context: uvsim_lock is held/ && !/ or / { said = 1 }
+		/^[a-z].*[(]/ { name = FILENAME ":" FNR ": " $0 }
+		/^{/ { asserted = 0 }
+		/^\tlockdep_assert_held\(&uvsim_lock\);/ { asserted = 1 }
+		/^}/ && said { n++ }
+		/^}/ && said && !asserted { print name; bad = 1 }
+		/^}/ { said = 0 }
+		END { print n " functions"; exit bad || n < 30 }' ./*.c
+}
+
 lint_docs() {
 	{ cat "$series"/*.patch "$TOP/scripts/docs"; sphinx-build --version; } |
 		cached docs "$TOP/scripts/docs" "$lint/docs"

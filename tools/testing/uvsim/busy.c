@@ -59,6 +59,7 @@ void uvsim_busy_call(u64 handle, const void *block, u16 len, bool ends)
 {
 	struct pending *p = handle ? find_pending(handle) : NULL;
 
+	lockdep_assert_held(&uvsim_lock);
 	if (!p)
 		return;
 	if (!ends && !same_block(p, block, len))
@@ -78,6 +79,7 @@ void uvsim_busy_answer(u64 handle, const void *block, u16 len)
 {
 	struct pending *p;
 
+	lockdep_assert_held(&uvsim_lock);
 	if (!handle || len > MAX_LEN || (!uvsim_find_conf(handle) && !uvsim_find_cpu(handle)))
 		return;
 	p = find_pending(0);
@@ -102,5 +104,6 @@ u16 uvsim_busy_cmd(u64 handle)
 {
 	struct pending *p = find_pending(handle);
 
+	lockdep_assert_held(&uvsim_lock);
 	return p ? p->cmd : 0;
 }

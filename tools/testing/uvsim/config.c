@@ -25,6 +25,7 @@ unsigned int uvsim_nr_confs;
  */
 struct uvsim_conf *uvsim_next_conf(unsigned int *slot)
 {
+	lockdep_assert_held(&uvsim_lock);
 	for (; *slot < UVSIM_MAX_CONFS; ++*slot) {
 		if (conf_slots[*slot].handle)
 			return conf_slots[*slot].conf;
@@ -45,6 +46,7 @@ struct uvsim_conf *uvsim_find_conf(u64 handle)
 {
 	unsigned int slot = handle & 0xffff;
 
+	lockdep_assert_held(&uvsim_lock);
 	if (!handle || slot >= UVSIM_MAX_CONFS || conf_slots[slot].handle != handle)
 		return NULL;
 	if (conf_slots[slot].conf->handle != handle) {
@@ -66,6 +68,7 @@ struct uvsim_conf *uvsim_newest_conf(pid_t tgid)
 	struct uvsim_conf *newest = NULL, *conf;
 	unsigned int i;
 
+	lockdep_assert_held(&uvsim_lock);
 	for (i = 0; (conf = uvsim_next_conf(&i)); i++) {
 		if (conf->tgid == tgid && (!newest || conf->handle > newest->handle))
 			newest = conf;
@@ -82,6 +85,7 @@ struct uvsim_conf *uvsim_newest_conf(pid_t tgid)
  */
 u32 uvsim_unknown_conf(u64 handle)
 {
+	lockdep_assert_held(&uvsim_lock);
 	uvsim_violation("unknown configuration handle %llx", handle);
 	return RC_INV_CONF;
 }
@@ -100,6 +104,7 @@ bool uvsim_donated(u64 addr, u64 len)
 	struct uvsim_cpu *cpu;
 	unsigned int i;
 
+	lockdep_assert_held(&uvsim_lock);
 	for (i = 0; (conf = uvsim_next_conf(&i)); i++) {
 		if (uvsim_ranges_overlap(addr, len, (u64)conf, uvsim_qui.conf_base_phys_len) ||
 		    uvsim_ranges_overlap(addr, len, conf->var, conf->var_len))

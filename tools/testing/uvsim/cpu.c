@@ -30,6 +30,7 @@ static struct uvsim_regs_record *templates[UVSIM_MAX_CPU_ID + 1];
  */
 struct uvsim_cpu *uvsim_next_cpu(unsigned int *slot)
 {
+	lockdep_assert_held(&uvsim_lock);
 	for (; *slot < UVSIM_MAX_CPUS; ++*slot) {
 		if (cpu_slots[*slot].handle)
 			return cpu_slots[*slot].cpu;
@@ -50,6 +51,7 @@ struct uvsim_cpu *uvsim_find_cpu(u64 handle)
 {
 	unsigned int slot = handle & 0xffff;
 
+	lockdep_assert_held(&uvsim_lock);
 	if (!handle || slot >= UVSIM_MAX_CPUS || cpu_slots[slot].handle != handle)
 		return NULL;
 	if (cpu_slots[slot].cpu->handle != handle) {
@@ -72,6 +74,7 @@ struct uvsim_cpu *uvsim_find_cpu_num(u64 conf_handle, u16 num)
 	struct uvsim_cpu *cpu;
 	unsigned int i;
 
+	lockdep_assert_held(&uvsim_lock);
 	for (i = 0; (cpu = uvsim_next_cpu(&i)); i++) {
 		if (cpu->conf_handle == conf_handle && cpu->num == num)
 			return cpu;
@@ -88,6 +91,7 @@ struct uvsim_cpu *uvsim_find_cpu_num(u64 conf_handle, u16 num)
  */
 u32 uvsim_unknown_cpu(u64 handle)
 {
+	lockdep_assert_held(&uvsim_lock);
 	uvsim_violation("unknown CPU handle %llx", handle);
 	return RC_INV_CPU;
 }

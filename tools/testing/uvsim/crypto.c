@@ -52,6 +52,7 @@ int uvsim_xts_page(u64 addr, const u8 *key, u64 tweak0, u64 tweak1, bool encrypt
 	struct scatterlist sg;
 	int ret;
 
+	lockdep_assert_held(&uvsim_lock);
 	ret = crypto_skcipher_setkey(xts_tfm, key, 64);
 	if (ret)
 		return ret;
@@ -183,6 +184,7 @@ int uvsim_derive_dump_key(const u8 *cck, const u8 *seed, u8 *key)
 	u8 okm[SHA512_LEN] __aligned(8);
 	int ret;
 
+	lockdep_assert_held(&uvsim_lock);
 	ret = hmac(seed, 64, cck, 32, prk);
 	if (!ret)
 		ret = hmac(prk, sizeof(prk), info, sizeof(info) - 1, okm);
@@ -218,6 +220,7 @@ bool uvsim_sha_equals(const u8 *state, const u8 *expected)
 {
 	u8 out[SHA512_LEN] __aligned(8);
 
+	lockdep_assert_held(&uvsim_lock);
 	memcpy(sha_desc, state, sizeof(*sha_desc) + crypto_shash_descsize(sha_tfm));
 	return !crypto_shash_final(sha_desc, out) && !memcmp(out, expected, sizeof(out));
 }
@@ -231,6 +234,7 @@ bool uvsim_sha_equals(const u8 *state, const u8 *expected)
  */
 int uvsim_measure_start(struct measurement *m)
 {
+	lockdep_assert_held(&uvsim_lock);
 	return sha_start(m->pld) ?: sha_start(m->ald) ?: sha_start(m->tld);
 }
 
@@ -246,6 +250,7 @@ int uvsim_measure_start(struct measurement *m)
  */
 int uvsim_measure(struct measurement *m, const void *content, u64 gaddr, const u64 *tweak)
 {
+	lockdep_assert_held(&uvsim_lock);
 	return sha_add(m->pld, content, PAGE_SIZE) ?:
 	       sha_add(m->ald, &gaddr, sizeof(gaddr)) ?:
 	       sha_add(m->tld, tweak, 16);
@@ -263,6 +268,7 @@ int uvsim_measure(struct measurement *m, const void *content, u64 gaddr, const u
  */
 bool uvsim_measured(const struct measurement *m, const u8 *pld, const u8 *ald, const u8 *tld)
 {
+	lockdep_assert_held(&uvsim_lock);
 	return uvsim_sha_equals(m->pld, pld) && uvsim_sha_equals(m->ald, ald) &&
 	       uvsim_sha_equals(m->tld, tld);
 }
@@ -282,6 +288,7 @@ bool uvsim_measured(const struct measurement *m, const u8 *pld, const u8 *ald, c
 int uvsim_seal_final(struct uvsim_dump_final *f, const u8 *key, const u8 *seed,
 		     const u8 *iv, const u8 *nonce, const u8 *xts_key)
 {
+	lockdep_assert_held(&uvsim_lock);
 	memset(f, 0, sizeof(*f));
 	f->version = 1;
 	f->len = sizeof(*f);
@@ -307,6 +314,7 @@ int uvsim_seal_final(struct uvsim_dump_final *f, const u8 *key, const u8 *seed,
 int uvsim_seal_cpu(struct uvsim_dump_cpu *b, const u8 *key, const u8 *iv,
 		   const struct uvsim_cpu_regs *regs)
 {
+	lockdep_assert_held(&uvsim_lock);
 	memset(b, 0, sizeof(*b));
 	b->version = 1;
 	b->len = sizeof(*b);
@@ -333,6 +341,7 @@ int uvsim_open_se_header(struct uvsim_se_header *h, const u8 *key,
 	u8 *enc = (u8 *)h + aad_len;
 	int ret;
 
+	lockdep_assert_held(&uvsim_lock);
 	ret = gcm(key, h->iv, h, aad_len, enc, h->enc_len, enc + h->enc_len, false);
 	if (!ret)
 		memcpy(secret, enc, sizeof(*secret));

@@ -77,6 +77,7 @@ int uvsim_apply_rules(u16 cmd, u32 *rc, u64 *delay_us)
 	struct rule *r;
 	int i;
 
+	lockdep_assert_held(&uvsim_lock);
 	for (i = 0; i < UVSIM_MAX_RULES; i++) {
 		r = &rules[i];
 		if (!r->used || r->cmd != cmd || !r->busy || r->seen + 1 < r->nth ||

@@ -45,6 +45,7 @@ void uvsim_carry_out_orders(struct uvsim_conf *conf)
 	u64 gaddr;
 	u32 rc;
 
+	lockdep_assert_held(&uvsim_lock);
 	for (i = 0; i < UVSIM_MAX_ORDERS && orders[i].op; i++) {
 		gaddr = orders[i].gaddr;
 		rc = orders[i].op->call(conf, gaddr);

@@ -53,6 +53,7 @@ void uvsim_take_away(struct page_meta *page, enum page_state state)
 {
 	struct page_meta **link = bucket(page->place & PAGE_MASK);
 
+	lockdep_assert_held(&uvsim_lock);
 	if (page->place & PAGE_MASK) {
 		while (*link != page)
 			link = &(*link)->next;
@@ -155,6 +156,7 @@ u32 uvsim_walk(const struct uvsim_conf *conf, u64 gaddr, u64 *abs)
 	u64 pte = 0;
 	u32 rc = find_pte(conf, gaddr, &pte);
 
+	lockdep_assert_held(&uvsim_lock);
 	*abs = pte & PAGE_MASK;
 	return rc;
 }
@@ -171,6 +173,7 @@ bool uvsim_is_mapped(const struct uvsim_conf *conf, const struct page_meta *page
 {
 	u64 abs;
 
+	lockdep_assert_held(&uvsim_lock);
 	return uvsim_walk(conf, page_gaddr(conf, page), &abs) == RC_OK;
 }
 
@@ -194,6 +197,7 @@ u32 uvsim_find_page(struct uvsim_conf *conf, u64 gaddr, struct page_meta **page,
 	struct page_meta *other;
 	u32 rc;
 
+	lockdep_assert_held(&uvsim_lock);
 	if (conf->state == CONF_BROKEN)
 		return RC_INV_STATE;
 	if (gaddr & ~PAGE_MASK) {
@@ -248,6 +252,7 @@ int uvsim_crypt_page(const struct uvsim_conf *conf, u64 component, u64 addr, boo
 {
 	u64 nonce0;
 
+	lockdep_assert_held(&uvsim_lock);
 	memcpy(&nonce0, conf->nonce, 8);
 	return uvsim_xts_page(addr, conf->xts_key, nonce0, component, encrypt);
 }
@@ -266,6 +271,7 @@ u32 uvsim_secure_page(struct uvsim_conf *conf, struct page_meta *page, u64 abs, 
 {
 	u64 component = ++conf->last_component;
 
+	lockdep_assert_held(&uvsim_lock);
 	if (uvsim_crypt_page(conf, component, addr, true))
 		return RC_INV_STATE;
 	if (uvsim_page_state(page) == STATE_ZERO)
@@ -286,6 +292,7 @@ u32 uvsim_secure_page(struct uvsim_conf *conf, struct page_meta *page, u64 abs, 
  */
 void uvsim_destroy_page(struct uvsim_conf *conf, struct page_meta *page, u64 addr)
 {
+	lockdep_assert_held(&uvsim_lock);
 	memset((void *)addr, 0, PAGE_SIZE);
 	uvsim_take_away(page, STATE_ZERO);
 	page->component = 0;
@@ -311,6 +318,7 @@ u32 uvsim_import_page(struct uvsim_conf *conf, u64 gaddr)
 	u64 abs, addr;
 	u32 rc;
 
+	lockdep_assert_held(&uvsim_lock);
 	rc = uvsim_find_page(conf, gaddr, &page, &abs, &addr);
 	if (rc != RC_OK)
 		return rc;
@@ -347,6 +355,7 @@ u32 uvsim_share_page(struct uvsim_conf *conf, u64 gaddr)
 	u64 abs, addr;
 	u32 rc;
 
+	lockdep_assert_held(&uvsim_lock);
 	rc = uvsim_import_page(conf, gaddr);
 	if (rc == RC_OK)
 		rc = uvsim_find_page(conf, gaddr, &page, &abs, &addr);
@@ -374,6 +383,7 @@ u32 uvsim_unshare_page(struct uvsim_conf *conf, u64 gaddr)
 	u64 abs, addr;
 	u32 rc;
 
+	lockdep_assert_held(&uvsim_lock);
 	rc = uvsim_find_page(conf, gaddr, &page, &abs, &addr);
 	if (rc != RC_OK)
 		return rc;
@@ -405,6 +415,7 @@ u32 uvsim_export_page(struct uvsim_conf *conf, u64 gaddr)
 	u64 abs, addr;
 	u32 rc;
 
+	lockdep_assert_held(&uvsim_lock);
 	rc = uvsim_find_page(conf, gaddr, &page, &abs, &addr);
 	if (rc == RC_OK && page->place & PAGE_MASK)
 		leave_to_host(page);
@@ -429,6 +440,7 @@ bool uvsim_store_secret(struct uvsim_conf *conf, u64 gaddr, u64 value)
 	enum page_state state;
 	struct page_meta *page;
 
+	lockdep_assert_held(&uvsim_lock);
 	if (gaddr >= conf->len || find_pte(conf, page_addr, &pte) != RC_OK ||
 	    pte & PTE_PROTECTED)
 		return false;

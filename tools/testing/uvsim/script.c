@@ -107,6 +107,7 @@ void uvsim_script_plain(struct uvsim_sd *sd, unsigned long *gprs)
 	struct step *s;
 	bool scripted;
 
+	lockdep_assert_held(&uvsim_lock);
 	if (!nr_steps)
 		return;
 	plain = find_plain_cpu(sd);
@@ -155,6 +156,7 @@ void uvsim_script_protected(struct uvsim_sd *sd, struct uvsim_conf *conf,
 	bool scripted;
 	unsigned int i;
 
+	lockdep_assert_held(&uvsim_lock);
 	/* the interruption that KVM had for this CPU is taken now */
 	sd->iictl = 0;
 	if (cpu->in_instruction)

@@ -42,6 +42,7 @@ void uvsim_violation(const char *fmt, ...)
 {
 	va_list args;
 
+	lockdep_assert_held(&uvsim_lock);
 	va_start(args, fmt);
 	add_violation(fmt, args);
 	va_end(args);

@@ -107,6 +107,7 @@ picture:
 
 check: export WATCH := $(WATCH)
 check: export MIXED := $(MIXED)
+check: export PROGRAMS := $(PROGRAMS)
 check:
 	@scripts/check
 

@@ -107,7 +107,6 @@ picture:
 
 check: export WATCH := $(WATCH)
 check: export MIXED := $(MIXED)
-check: export PROGRAMS := $(PROGRAMS)
 check:
 	@scripts/check
 

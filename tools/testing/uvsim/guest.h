@@ -254,6 +254,7 @@ void uvsim_raise_io(void);
 long uvsim_world_interrupted(struct world *w, unsigned long class);
 
 /* run.c */
+unsigned int uvsim_world_uses(const struct space *s);
 int uvsim_alloc_worlds(void);
 void uvsim_free_worlds(void);
 u64 uvsim_cpu_timer(const struct gcpu *g);
@@ -297,7 +298,6 @@ static inline int uvsim_g_write(struct gcpu *g, u64 va, void *buf, unsigned int 
 
 /* shadow.c; with vm->lock */
 struct space *uvsim_space_get(struct gvm *vm, u64 asce, u32 prefix, bool problem);
-unsigned int uvsim_world_uses(const struct space *s);
 void uvsim_space_put(struct gvm *vm, struct space *s);
 void uvsim_spaces_drop(struct gvm *vm, u64 asce);
 void uvsim_spaces_drop_all(struct gvm *vm);

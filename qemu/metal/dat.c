@@ -356,6 +356,31 @@ TEST(invalidated_by_ipte)
 	is(x.r[1], 0x2000000000000000);
 }
 
+/* The CPU does not leave the address space in between. */
+TEST(invalidated_by_ipte_in_the_same_space)
+{
+	static const u16 code[] = {
+		0xe310, 0x2000, 0x0004,		/* lg %r1,0(%r2) */
+		0xb221, 0x0032,			/* ipte %r3,%r2 */
+		0xa7f4, 0x0003, 0,		/* j: TCG forgets when it jumps */
+		0xe340, 0x2000, 0x0004,		/* lg %r4,0(%r2) */
+		0x0a78,
+	};
+	u64 at = code_addr() + 256;
+	struct run x = { .r[2] = VA, .r[3] = (u64)at_va, .r[5] = at, .mask = PSW_BASE | PSW_DAT };
+
+	make_space();
+	copy((void *)at, code, sizeof(code));
+	run(&x, INSN(0x07f5));
+	is(at_va[0], (u64)frames[0] | INVALID);
+	is(x.class, PGM);
+	is(x.pgm_code, 0x11);
+	is(x.addr, at + 16);
+	is(x.r[1], 0x1000000000000000);
+	is(x.r[4], 0);
+	teid_is(&x, VA, 0, 0, __LINE__);
+}
+
 TEST(invalidated_by_idte)
 {
 	struct run x = { .r[2] = VA, .mask = PSW_BASE | PSW_DAT };

@@ -292,46 +292,75 @@ TEST(load_normal)
 	status_is_of_loop();
 }
 
-/* What one CPU invalidates the other does not use any more. */
-TEST(ipte_reaches_the_other_cpu)
+/*
+ * What one CPU invalidates the other does not use any more, from the moment on where the
+ * one goes on: a count that the other makes for each time stands still.
+ */
+TEST(invalidated_for_the_other_cpu)
 {
 	static u64 segments[2048] __attribute__((aligned(4096)));
 	static u64 pages[5][256] __attribute__((aligned(2048)));
-	const u64 va = 0x400000;
+	static volatile u64 count;
+	static u64 cr1;
+	const u64 va = 0x400000, frame = 0x300000, invalid = 0x400;
+	const struct {
+		const char *name;
+		struct run x;
+		u16 insn[3];
+		int stored;	/* the entry itself, by a store */
+		u16 pic;
+	} ways[] = {
+		{ "ipte", { .r[1] = (u64)pages[4], .r[2] = va }, { 0xb221, 0x0012 }, 0, 0x11 },
+		{ "idte", { .r[1] = (u64)segments, .r[2] = va }, { 0xb98e, 0x0012 }, 0, 0x10 },
+		{ "idte by asce", { .r[2] = 0x800, .r[3] = (u64)segments | 3 },
+		  { 0xb98e, 0x3002 }, 1, 0x11 },
+		{ "cspg", { .r[2] = (u64)pages[4] | 1, .r[4] = frame, .r[5] = invalid },
+		  { 0xb98a, 0x0042 }, 0, 0x11 },
+	};
 
 	if (!second_start())
 		return;
 	for (unsigned int i = 0; i < 2048; i++)
 		segments[i] = 0x20;
 	for (unsigned int i = 0; i < 5; i++) {
-		segments[i] = (u64)pages[i];
 		for (unsigned int n = 0; n < 256; n++)
 			pages[i][n] = i << 20 | n << 12;
+		segments[i] = (u64)pages[i];
 	}
-	for (unsigned int i = 0; i < 8; i++) {
-		struct run load = { .r[1] = (u64)segments | 3, .r[2] = va };
-		struct run ipte = { .r[1] = (u64)pages[4], .r[2] = va };
-		static u64 cr1;
+	cr1 = (u64)segments | 3;
+	for (unsigned int i = 0; i < 32; i++) {
+		struct run load = { .r[3] = (u64)&cr1 }, x = ways[i % 4].x;
+		u64 was;
 
-		pages[4][0] = 0x300000;
-		cr1 = (u64)segments | 3;
-		load.r[3] = (u64)&cr1;
+		context = ways[i % 4].name;
+		pages[4][0] = frame;
+		segments[4] = (u64)pages[4];
 		second_run(&load, INSN(0xeb11, 0x3000, 0x002f));	/* LCTLG 1,1 */
 		second_wait();
-		/* l %r1,0(%r2), again and again */
+		/* l %r1,0(%r2); agsi 0(%r6),1; again and again */
 		load.mask = PSW_BASE | PSW_DAT;
 		copy(code_2 + 64, INSN(0x5810, 0x2000), 4);
-		copy(code_2 + 66, INSN(0xa7f4, 0xfffe), 4);
+		copy(code_2 + 66, INSN(0xeb01, 0x6000, 0x007a), 6);
+		copy(code_2 + 69, INSN(0xa7f4, 0xfffb), 4);
+		load.r[2] = va;
 		load.r[5] = (u64)(code_2 + 64);
+		load.r[6] = (u64)&count;
+		count = 0;
 		second_run(&load, INSN(0x07f5));
-		for (unsigned int n = 0; n < 10000; n++)
-			asm volatile("" : : : "memory");
+		while (count < 1000 && !second_done())
+			;
 		is(second_done(), 0);
-		good(&ipte, INSN(0xb221, 0x0012));
+		if (ways[i % 4].stored)
+			pages[4][0] |= invalid;
+		good(&x, ways[i % 4].insn);
+		was = count;
 		second_wait();
+		/* it may have been between the two */
+		is(count - was > 1, 0);
 		is(load.class, PGM);
-		is(load.pgm_code, 0x11);
+		is(load.pgm_code, ways[i % 4].pic);
 		is(load.addr, (u64)(code_2 + 64));
 		is(load.teid >> 12, va >> 12);
 	}
+	context = 0;
 }

@@ -44,6 +44,10 @@
 
 #define PTE_NOEXEC	0x100
 
+#define TEID_FSI	0xc00UL
+#define TEID_STORE	0x400UL
+#define TEID_FETCH	0x800UL
+
 /* An address space's ASCE: translation is off */
 #define ASCE_REAL	(~0UL)
 
@@ -178,7 +182,7 @@ struct gcpu {
 	u16 ilc;
 	u64 teid;
 	u64 entry;		/* real address of the table entry that is invalid */
-	u64 fault;		/* guest absolute, with G_HOST */
+	u64 fault;		/* guest absolute, with TEID_FSI and G_HOST */
 	u16 fault_code;
 };
 

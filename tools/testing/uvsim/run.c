@@ -482,7 +482,7 @@ static void raise(struct world *w, struct pt_regs *regs)
 	switch (w->raise) {
 	case RAISE_PGM:
 		r->data[0] = (u64)(4 << 16 | w->g.fault_code) << 32;
-		r->data[1] = w->g.fault | 0x400;
+		r->data[1] = w->g.fault;
 		break;
 	case RAISE_EXT:
 		stub = uvsim_raise_ext;

@@ -351,7 +351,7 @@ static int make_text(struct gpage *page)
 int uvsim_shadow_fault(struct world *w, u16 pic)
 {
 	struct gcpu *g = &w->g;
-	bool write = (g->teid & 0xc00) == 0x400, fetch = pic == 4 && g->teid & 0x80;
+	bool write = (g->teid & TEID_FSI) == TEID_STORE, fetch = pic == 4 && g->teid & 0x80;
 	unsigned int as = g->mask & PSWM_DAT ? (g->mask & PSWM_AS) >> 46 : 0;
 	u64 va = g->teid & PAGE_MASK, asce, abs, flags = 0, gpto = ~0UL, pte, start;
 	struct gpage *page;

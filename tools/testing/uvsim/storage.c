@@ -133,9 +133,9 @@ void uvsim_vm_drop_pages(struct gvm *vm)
 	xa_destroy(&vm->chunks);
 }
 
-static int host_fault(struct gcpu *g, u64 abs)
+static int host_fault(struct gcpu *g, u64 abs, bool write)
 {
-	g->fault = abs & PAGE_MASK;
+	g->fault = (abs & PAGE_MASK) | (write ? TEID_STORE : TEID_FETCH);
 	g->fault_code = 0x10;
 	return G_HOST;
 }
@@ -154,7 +154,7 @@ struct gpage *uvsim_g_page(struct gcpu *g, u64 abs, bool write, int *rc)
 	}
 	c = get_chunk(g->vm, abs);
 	if (!c) {
-		*rc = host_fault(g, abs);
+		*rc = host_fault(g, abs, write);
 		return NULL;
 	}
 	page = &c->page[abs >> PAGE_SHIFT & 0xff];
@@ -164,13 +164,13 @@ struct gpage *uvsim_g_page(struct gcpu *g, u64 abs, bool write, int *rc)
 	page_unmap(g->vm, page);
 	ste = c->ste_value;
 	if (ste & 0x420) {	/* invalid, large */
-		*rc = host_fault(g, abs);
+		*rc = host_fault(g, abs, write);
 		return NULL;
 	}
 	ptep = (u64 *)__va(ste & ~0x7ffUL) + (abs >> PAGE_SHIFT & 0xff);
 	*rc = uvsim_watch_pte(ptep, write, &pte);
 	if (*rc == G_HOST)
-		*rc = host_fault(g, abs);
+		*rc = host_fault(g, abs, write);
 	if (*rc)
 		return NULL;
 	page->host |= (u64)__va(pte & PAGE_MASK) | (pte & _PAGE_PROTECT ? 0 : GPAGE_WRITE);
@@ -301,7 +301,8 @@ int uvsim_g_translate(struct gcpu *g, u64 asce, unsigned int as, u64 va, bool wr
 	    (asce == ASCE_REAL || !(asce & 0x100)))
 		rc = 4;
 	if (rc && rc < G_HOST)
-		g->teid = (va & PAGE_MASK) | as | (write ? 0x400 : 0x800) | (rc == 4 ? 4 : 0);
+		g->teid = (va & PAGE_MASK) | (write ? TEID_STORE : TEID_FETCH) | as |
+			  (rc == 4 ? 4 : 0);
 	return rc;
 }
 

@@ -516,10 +516,14 @@ int uvsim_move_between_spaces(struct gcpu *g, u16 *insn)
 	return G_DONE;
 }
 
-/* There are no keys, so the first operand's address alone matters. */
+/*
+ * There are no keys, so the first operand's address alone matters. What the host has
+ * protected is for KVM to answer, which knows keys.
+ */
 static int test_protection(struct gcpu *g, u16 *insn)
 {
 	u64 a = uvsim_operand_s(g, insn[1]), abs;
+	struct gpage *page = NULL;
 	int rc, cc = 0;
 
 	if (g->mask & PSWM_PROBLEM)
@@ -531,10 +535,16 @@ static int test_protection(struct gcpu *g, u16 *insn)
 		cc = 1;
 		rc = uvsim_g_translate(g, uvsim_g_asce(g, false), 0, a, false, &abs);
 	}
-	if (rc == 0x10 || rc == 0x11 || (rc >= 0x38 && rc <= 0x3b))
-		cc = 3;
-	else if (rc || !uvsim_g_page(g, abs, false, &rc))
+	if (rc == 0x10 || rc == 0x11 || (rc >= 0x38 && rc <= 0x3b)) {
+		uvsim_set_gcc(g, 3);
+		return G_DONE;
+	}
+	if (!rc)
+		page = uvsim_g_page(g, abs, false, &rc);
+	if (!page)
 		return rc;
+	if (!(page->host & GPAGE_WRITE) && g->sie->ecb & ECB_HOSTPROTINT && !g->conf)
+		return G_INTERCEPT;
 	uvsim_set_gcc(g, cc);
 	return G_DONE;
 }

@@ -181,12 +181,12 @@ AS_IS_XFAILS_mainline := $(filter-out $(outlives) dumping.refused_teardown%,$(AS
 # Not memop: TCG's MVCOS does not look at storage keys. debug_test wants PER, cmma_test CMMA,
 # cpumodel_subfuncs_test instructions that TCG has not, and mmu_stress_test transparent huge
 # pages, which our configuration has not. ucontrol_test, which passes, and keyop want a kernel
-# with KVM_S390_UCONTROL. keyop, set_memory_region_test, shared_zeropage_test and irq_routing
-# run no guest on s390; vm_types_test skips, as s390 has no types of VMs. For
+# with KVM_S390_UCONTROL. keyop, set_memory_region_test, shared_zeropage_test, irqfd_test and
+# irq_routing run no guest on s390; vm_types_test skips, as s390 has no types of VMs. For
 # demand_paging_test, kvm_page_table_test and the tests of slots and the dirty log a
 # gigabyte is filled page by page, which takes several minutes each.
 KVM_SELFTESTS_mainline := sync_regs_test resets user_operexec guest_print_test \
-	pre_fault_memory_test tprot rseq_test irqfd_test
+	pre_fault_memory_test tprot rseq_test
 GUEST_KERNEL_mainline := 5.10
 UNSET_mainline := CONFIG_PROC_SYSCTL
 # KVM selftests that the test kselftest leaves out: the guests of nearly all would have to

@@ -38,12 +38,16 @@ boot_kvm_selftests() {
 		echo "insmod /uvsim.ko sie=$3"
 		echo "insmod /kvm.ko"
 		for name in $KVM_SELFTESTS; do
+			[ "$3" != run ] || echo "write $uvsim/sie reset"
 			echo "test $name timeout=$2 -- /bin/$name"
+			[ "$3" != run ] || echo "test $name-ran-a-guest want=\"worlds entered\"" \
+				"not=\"worlds entered 0\" -- cat $uvsim/sie"
 		done
 	} | boot "$1" "$patched" "-t 4000 -m 3G" /uvsim.ko="$module" "${files[@]}"
 }
 
-# They pass, and not because they would do so without a guest.
+# They pass, and not because they would do so without a guest: each has had one, and without
+# guests that run none passes.
 kvm_selftests() {
 	local log=$BUILD/boot/kvm-selftests-script/log
 	local KVM_SELFTESTS="$KVM_SELFTESTS ${KVM_SELFTESTS_BIG:-}"
